@@ -1,0 +1,1 @@
+"""What agents and the centre say to each other: messages, topics and the catalogue of categories."""
