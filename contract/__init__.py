@@ -1,1 +1,1 @@
-"""What agents and the centre say to each other: messages, topics and the catalogue of categories."""
+"""What agents and the centre say to each other: messages, topics, the catalogue."""

@@ -12,7 +12,7 @@ def test_a_topic_says_whose_it_is(leaf: Leaf) -> None:
 
 
 def test_every_leaf_has_exactly_one_writer() -> None:
-    assert AGENT_WRITES | CENTRE_WRITES == set(Leaf)
+    assert set(Leaf) == AGENT_WRITES | CENTRE_WRITES
     assert not AGENT_WRITES & CENTRE_WRITES
 
 
