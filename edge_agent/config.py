@@ -1,0 +1,323 @@
+"""Agent and camera YAML as frozen models: every key is explained by its field's description.
+
+Unknown keys are refused with file, line and the nearest valid key; secrets stand in YAML only as
+`${secret:NAME}` and are resolved where they are used, never stored or printed.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, model_validator
+
+from contract.catalogue import Category
+from contract.messages import Fraction, Metres, Name, Seconds, Severity
+from edge_agent.errors import ConfigError
+from edge_agent.yaml_file import Section, read_yaml
+
+Positive = Annotated[float, Field(gt=0)]
+Longitude = Annotated[float, Field(ge=-180, le=180)]
+Latitude = Annotated[float, Field(ge=-90, le=90)]
+PointXyn = tuple[Fraction, Fraction]
+
+_HOURS = re.compile(r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")
+
+
+def _check_timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("an IANA time zone such as Asia/Shanghai was expected") from None
+    return name
+
+
+def _check_hours(text: str) -> str:
+    if not _HOURS.match(text):
+        raise ValueError("hours such as 06:00-22:00 were expected (22:00-06:00 spans midnight)")
+    return text
+
+
+class Location(Section):
+    """Where the camera stands; the fallback position of its issues."""
+
+    lon: Longitude = Field(description="longitude, degrees, CGCS2000")
+    lat: Latitude = Field(description="latitude, degrees, CGCS2000")
+    error_m: Metres = Field(30, description="how far an issue in view may be from here, metres")
+
+
+class CameraInfo(Section):
+    """Who the camera is and where it stands."""
+
+    id: Name = Field(description="name in topics and reports: letters, digits, '_' and '-'")
+    name: str = Field("", description="name for people, any language")
+    timezone: Annotated[str, AfterValidator(_check_timezone)] = Field(
+        "Asia/Shanghai", description="IANA time zone in which zone hours are read"
+    )
+    location: Location | None = Field(None, description="where the camera stands")
+
+
+class Stream(Section):
+    """One video source."""
+
+    url: str = Field(
+        min_length=1, description="rtsp://…, rtsps://… or a file; may hold ${secret:NAME}"
+    )
+    transport: Literal["tcp", "udp"] = Field("tcp", description="RTSP transport")
+    loop: bool = Field(False, description="play a file again from its start (demo)")
+
+
+class Streams(Section):
+    """The camera's streams: a small one to judge, a large one for evidence."""
+
+    detect: Stream = Field(description="the stream that is judged")
+    evidence: Stream | None = Field(None, description="full resolution; absent: detect serves both")
+
+
+class LookRule(Section):
+    """How often, and how closely, a camera is looked at."""
+
+    every_s: Positive = Field(0.2, description="seconds between looks")
+    decode: Literal["auto", "all", "keyframes"] = Field(
+        "auto", description="decode every frame, key frames only, or what the interval allows"
+    )
+    tiles: tuple[Annotated[int, Field(ge=1, le=8)], Annotated[int, Field(ge=1, le=8)]] = Field(
+        (1, 1), description="columns and rows; [2, 2] looks four times at double size"
+    )
+
+
+class Zone(Section):
+    """A part of the picture in which some categories are judged, at some hours."""
+
+    id: Name = Field(description="name of the zone")
+    polygon_xyn: Annotated[tuple[PointXyn, ...], Field(min_length=3)] = Field(
+        description="corners as fractions of the frame"
+    )
+    categories: tuple[Category, ...] = Field(
+        (), description="what is judged here; empty: every category"
+    )
+    hours: Annotated[str, AfterValidator(_check_hours)] | None = Field(
+        None, description="local hours such as 06:00-22:00; absent: always"
+    )
+
+
+class GroundPoint(Section):
+    """A point of the ground, in the picture and on the map."""
+
+    xyn: PointXyn = Field(description="fractions of the frame")
+    lonlat: tuple[Longitude, Latitude] = Field(description="degrees")
+
+
+class Place(Section):
+    """Ground points from which picture and map are brought together."""
+
+    crs: Literal["CGCS2000", "WGS84"] = Field("CGCS2000", description="of the points")
+    points: Annotated[tuple[GroundPoint, ...], Field(min_length=4)] = Field(
+        description="four or more ground points, no three on a line"
+    )
+
+
+class Preset(Section):
+    """One position of a turning camera."""
+
+    id: Name = Field(description="name of the preset")
+    zones: tuple[Zone, ...] = Field((), description="as on the camera, for this preset")
+    place: Place | None = Field(None, description="as on the camera, for this preset")
+
+
+class Rule(Section):
+    """When an issue of one category is raised, repeated and cleared."""
+
+    score_min: Fraction | None = Field(
+        None, description="lowest score that raises; absent: the model card's threshold"
+    )
+    seen_m: int = Field(6, ge=1, description="raise when seen in this many …")
+    of_n: int = Field(8, ge=1, le=64, description="… of the last so many visible looks")
+    dwell_s: Seconds = Field(60, description="and standing there for so long")
+    clear_after_s: Seconds = Field(60, description="cleared after not being seen for so long")
+    heartbeat_s: Positive = Field(300, description="an open issue is reported again this often")
+    severity: Severity = Field(Severity.NORMAL, description="normal or urgent")
+    night: Literal["judge", "suspend"] = Field(
+        "judge", description="whether looks in the dark count for this category"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.seen_m > self.of_n:
+            raise ValueError(f"seen_m {self.seen_m} can never be reached: of_n is {self.of_n}")
+        return self
+
+
+class Privacy(Section):
+    """What leaves the gateway."""
+
+    mask: bool = Field(True, description="heads and plates are masked; false only for test images")
+
+
+# A cover is small and still: few, close looks. Issue-level reasons stand in docs/guide.
+DEFAULT_RULES: dict[Category, dict[str, object]] = {
+    Category.STREET_VENDOR: {"dwell_s": 60, "clear_after_s": 60},
+    Category.BIN_OVERFLOW: {"dwell_s": 300, "clear_after_s": 120},
+    Category.EXPOSED_GARBAGE: {"dwell_s": 600, "clear_after_s": 120},
+    Category.MANHOLE_DAMAGED: {"seen_m": 3, "of_n": 4, "severity": "urgent"},
+    Category.MANHOLE_MISSING: {"seen_m": 3, "of_n": 4, "severity": "urgent"},
+}
+COVER_TILES = (2, 2)
+LOOKS_PER_DWELL = 6
+
+
+class CameraConfig(Section):
+    """One camera file."""
+
+    camera: CameraInfo = Field(description="who the camera is and where it stands")
+    streams: Streams | None = Field(None, description="where its video comes from")
+    looks: dict[Literal["default"] | Category, LookRule] = Field(
+        default_factory=dict, description="how often to look, by default and by category"
+    )
+    zones: tuple[Zone, ...] = Field((), description="absent: the whole picture is judged")
+    place: Place | None = Field(None, description="absent: an issue has the camera's position")
+    presets: tuple[Preset, ...] = Field((), description="positions of a turning camera")
+    rules: dict[Category, Rule] = Field(
+        default_factory=dict, description="when issues are raised and cleared, by category"
+    )
+    privacy: Privacy = Field(default_factory=Privacy, description="what leaves the gateway")
+
+    @model_validator(mode="after")
+    def _names_once(self) -> Self:
+        zones = [zone.id for zone in self.zones]
+        if twice := {name for name in zones if zones.count(name) > 1}:
+            raise ValueError(f"zone id {min(twice)} is used twice")
+        return self
+
+    def rule(self, category: Category) -> Rule:
+        """The rule of a category: what the file says, over the category's defaults."""
+        own = self.rules[category].model_dump(exclude_unset=True) if category in self.rules else {}
+        return Rule.model_validate(DEFAULT_RULES[category] | own)
+
+    def look(self, category: Category) -> LookRule:
+        """How a category is looked for: its own rule, the file's default, or ours.
+
+        Covers need pixels: without a rule of their own they are looked for in tiles, just often
+        enough for their dwell time.
+        """
+        default = self.looks.get("default", LookRule())
+        if category in self.looks:
+            return self.looks[category]
+        if category.family == "cover":
+            often = max(default.every_s, self.rule(category).dwell_s / LOOKS_PER_DWELL)
+            return LookRule(every_s=often, decode=default.decode, tiles=COVER_TILES)
+        return default
+
+
+class Broker(Section):
+    """The MQTT broker."""
+
+    host: str = Field("127.0.0.1", description="host name or address")
+    port: int = Field(1883, ge=1, le=65535, description="1883, or 8883 with TLS")
+    username: str | None = Field(None, description="account on the broker")
+    password: str | None = Field(None, description="as ${secret:NAME}")
+    tls_ca: Path | None = Field(None, description="PEM file of the CA; switches TLS on")
+    tls_cert: Path | None = Field(None, description="PEM file of the client certificate")
+    tls_key: Path | None = Field(None, description="PEM file of the client key")
+
+
+class Centre(Section):
+    """The centre's evidence store."""
+
+    url: str = Field("http://127.0.0.1:8080", description="base address of the centre")
+    token: str | None = Field(None, description="as ${secret:NAME}")
+
+
+class Limits(Section):
+    """What the agent may use."""
+
+    store_bytes: int = Field(2_000_000_000, ge=10_000_000, description="disk quota of the state")
+    inference_threads: int = Field(0, ge=0, description="0: one a core")
+
+
+class Metrics(Section):
+    """Where /metrics and /healthz are served."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(9108, ge=0, le=65535, description="0 switches it off")
+
+
+class AgentInfo(Section):
+    """Who the agent is."""
+
+    city: Name = Field(description="city in topics")
+    id: Name = Field(description="agent in topics: its account on the broker")
+
+
+class AgentConfig(Section):
+    """The agent file; paths in it are relative to the file itself."""
+
+    agent: AgentInfo = Field(description="who the agent is")
+    cameras: tuple[str, ...] = Field(description="camera files, or patterns such as cameras/*.yaml")
+    model: Path = Field(description="folder of the detector, with its card")
+    state_dir: Path = Field(Path("state"), description="folder of the agent's database")
+    grid: Path | None = Field(None, description="GeoJSON of unit grid cells")
+    components: Path | None = Field(None, description="GeoJSON of registered components")
+    broker: Broker = Field(default_factory=Broker, description="the MQTT broker")
+    centre: Centre = Field(default_factory=Centre, description="the centre")
+    runtime: Literal["auto", "onnxruntime", "openvino"] = Field(
+        "auto", description="inference runtime"
+    )
+    limits: Limits = Field(default_factory=Limits, description="what the agent may use")
+    metrics: Metrics = Field(default_factory=Metrics, description="where metrics are served")
+
+
+def load_camera(path: Path) -> CameraConfig:
+    """Read one camera file. Raises ConfigError with file, line and remedy."""
+    return read_yaml(path, CameraConfig)
+
+
+def load_agent(path: Path) -> AgentConfig:
+    """Read the agent file, its paths made absolute. Raises ConfigError."""
+    config = read_yaml(path, AgentConfig)
+    base = path.resolve().parent
+
+    def absolute(value: Path | None) -> Path | None:
+        return None if value is None else base / value
+
+    return config.model_copy(
+        update={
+            "model": base / config.model,
+            "state_dir": base / config.state_dir,
+            "grid": absolute(config.grid),
+            "components": absolute(config.components),
+            "cameras": tuple(str(base / pattern) for pattern in config.cameras),
+            "broker": config.broker.model_copy(
+                update={
+                    name: absolute(getattr(config.broker, name))
+                    for name in ("tls_ca", "tls_cert", "tls_key")
+                }
+            ),
+        }
+    )
+
+
+def load_cameras(patterns: Iterable[str]) -> dict[Path, CameraConfig]:
+    """Read every camera file that the patterns name. Raises ConfigError, also for an id twice."""
+    cameras: dict[Path, CameraConfig] = {}
+    owners: dict[str, Path] = {}
+    for pattern in patterns:
+        target = Path(pattern)
+        found = sorted(target.parent.glob(target.name))
+        if not found:
+            raise ConfigError(f"cameras: no file matches {pattern}")
+        for path in found:
+            camera = load_camera(path)
+            if other := owners.get(camera.camera.id):
+                raise ConfigError(f"{path}: camera id {camera.camera.id} is also used by {other}")
+            owners[camera.camera.id] = path
+            cameras[path] = camera
+    return cameras
+
+
+def config_sha256(*configs: Section) -> str:
+    """Fingerprint of what judged: the hash of the models' JSON, secrets unresolved."""
+    text = "\n".join(config.model_dump_json() for config in configs)
+    return hashlib.sha256(text.encode()).hexdigest()

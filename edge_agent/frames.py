@@ -1,0 +1,98 @@
+"""A frame of a camera, and the slot that holds only the newest one."""
+
+import threading
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.clock import Instant
+
+Rgb = NDArray[np.uint8]
+
+
+class Picture(Protocol):
+    """A decoded picture that can be had at any size; scaling is the decoder's business."""
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        ...
+
+    def rgb(self, width: int, height: int) -> Rgb:
+        """Return the picture as uint8 RGB [height, width, 3], scaled to that size."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArrayPicture:
+    """A picture that is already an RGB array [height, width, 3]."""
+
+    array: Rgb
+
+    def __post_init__(self) -> None:
+        if self.array.ndim != 3 or self.array.shape[2] != 3 or self.array.dtype != np.uint8:
+            raise ValueError(
+                f"picture is {self.array.dtype} {self.array.shape}; uint8 [H, W, 3] was expected"
+            )
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return int(self.array.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return int(self.array.shape[0])
+
+    def rgb(self, width: int, height: int) -> Rgb:
+        """Return the picture scaled, by area when it shrinks so that nothing aliases."""
+        if (width, height) == (self.width, self.height):
+            return self.array
+        shrinks = width < self.width
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(self.array, (width, height), interpolation=how), np.uint8)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of one camera; `at` is the moment its packet arrived."""
+
+    camera_id: str
+    at: Instant
+    picture: Picture
+    clip_s: float | None = None
+
+
+class NewestFrame:
+    """Holds one frame: a newer one replaces it, and what was replaced is counted."""
+
+    def __init__(self) -> None:
+        self._frame: Frame | None = None
+        self._dropped = 0
+        self._lock = threading.Lock()
+
+    def put(self, frame: Frame) -> None:
+        """Offer a frame; the one that waited is dropped and counted."""
+        with self._lock:
+            self._dropped += self._frame is not None
+            self._frame = frame
+
+    def take(self) -> Frame | None:
+        """Take the waiting frame, if there is one."""
+        with self._lock:
+            frame, self._frame = self._frame, None
+            return frame
+
+    @property
+    def dropped(self) -> int:
+        """How many frames were replaced before anyone took them."""
+        return self._dropped
