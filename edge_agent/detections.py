@@ -51,8 +51,8 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def only(self, keep: NDArray[np.bool_]) -> "Detections":
-        """Return those for which `keep` (bool [N]) holds."""
+    def only(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> "Detections":
+        """Return those that `keep` names: a mask bool [N], or indices in the order wanted."""
         return Detections(self.xyxyn[keep], self.scores[keep], self.classes[keep])
 
     def joined(self, other: "Detections") -> "Detections":
