@@ -4,7 +4,8 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -123,20 +124,25 @@ def _siblings(model: type[BaseModel], at: Location) -> list[str]:
     """Names of the keys that are valid at `at`."""
     current: Any = model
     for part in at:
-        if isinstance(current, type) and issubclass(current, BaseModel):
+        if _is_model(current):
             field = current.model_fields.get(str(part))
             current = field.annotation if field else None
-        current = _inner_model(current)
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return list(current.model_fields)
-    return []
+            if get_origin(current) in (Union, UnionType):
+                current = _inner_model(current)
+        else:  # inside a list or mapping: `part` is its index or key
+            current = _inner_model(current)
+    return list(current.model_fields) if _is_model(current) else []
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _inner_model(annotation: Any) -> Any:
     """Unpack `dict[str, X]`, `list[X]`, `tuple[X, ...]` and `X | None` to the model inside."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if _is_model(annotation):
         return annotation
-    for argument in getattr(annotation, "__args__", ()):
+    for argument in get_args(annotation):
         inner = _inner_model(argument)
         if inner is not None:
             return inner
