@@ -1,0 +1,29 @@
+"""What every route and page is given by the composition root."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import Request
+from sqlalchemy import Engine
+
+from central_ingest.clock import Now
+from central_ingest.config import HttpSettings
+from central_ingest.evidence import EvidenceStore
+from central_ingest.store.access import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """Handed to `install(app, deps)` of the pages and to each router.
+
+    `actor(request)` names who asks; it raises NotAuthenticated where users are configured and
+    nobody is logged in (pages answer with a redirect to /login), and is `local` on an open
+    loopback centre. Reading: `with deps.engine.connect() as connection: queries.list_cases(...)`.
+    Writing: `with database.writing(deps.engine) as connection: queries.decide(...)`.
+    """
+
+    engine: Engine
+    settings: HttpSettings
+    actor: Callable[[Request], Actor]
+    now: Now
+    evidence: EvidenceStore

@@ -1,0 +1,254 @@
+"""Whether an issue is a case that is open already: the same, perhaps, or a new one. Pure.
+
+The rules are those of DESIGN.md, "Duplicates":
+
+1. Two issues visible at the same time in one camera are never the same.
+2. Same family, overlapping in time, and within 2·√(e₁² + e₂²) metres and the family's cap, or the
+   same component: the same case.
+3. An error above the cap, or two cases that qualify: proposed to a person, not merged.
+4. A pair that a person split is never joined again.
+
+Distances are metres on a local plane around the issue (equirectangular; under 0.1 % off within a
+kilometre). Positions are WGS-84/CGCS2000 degrees.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+from contract.catalogue import Family
+from contract.messages import Phase
+
+EARTH_RADIUS_M = 6_371_008.8
+_CAPS_M = {Family.COVER: 1.5, Family.BIN: 3.0, Family.VENDOR: 4.0, Family.GARBAGE: 5.0}
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateRules:
+    """How far apart, in metres and seconds, two issues may lie and still be one.
+
+    `gap_s` widens each issue's time, because cameras confirm and clear at different speeds.
+    `reach_s` is how long a sighting without news still counts as going on.
+    `propose_within_m` bounds what is proposed where positions are too coarse to merge.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    caps_m: dict[Family, float] = field(default_factory=lambda: dict(_CAPS_M))
+    gap_s: float = 60.0
+    reach_s: float = 43_200.0
+    propose_within_m: float = 60.0
+    proposals_max: int = 3
+
+    def __post_init__(self) -> None:
+        wrong = {name: cap for name, cap in self.caps_m.items() if not 0 < cap <= 50}
+        if wrong:
+            raise ValueError(f"caps_m {wrong}: above 0 and at most 50 m were expected")
+
+    def cap_m(self, family: Family) -> float:
+        """The farthest that two issues of this family may lie apart."""
+        return self.caps_m.get(family, _CAPS_M[family])
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A point in degrees and the radius of its error in metres."""
+
+    lon: float
+    lat: float
+    error_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One camera's issue, as far as duplicates care."""
+
+    issue_id: UUID
+    agent_id: str
+    camera_id: str
+    family: Family
+    phase: Phase
+    first_seen_at: datetime
+    last_seen_at: datetime
+    place: Place | None = None
+    component: tuple[str, str] | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether its camera still sees it, as far as it told."""
+        return self.phase in {Phase.RAISED, Phase.UPDATED}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCase:
+    """A case nearby, with the sightings that it holds."""
+
+    case_id: int
+    number: str
+    sightings: tuple[Sighting, ...]
+
+
+class Verdict(StrEnum):
+    """What becomes of an issue."""
+
+    SAME = "same"
+    PROPOSE = "propose"
+    NEW = "new"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One case that an issue is, or may be, part of; `because` says it with its numbers."""
+
+    case_id: int
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """SAME names one case; PROPOSE opens a new case and names those it may belong to."""
+
+    verdict: Verdict
+    matches: tuple[Match, ...]
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    firm: bool
+    distance_m: float
+    match: Match
+
+
+def distance_m(one: Place, other: Place) -> float:
+    """Metres between two places, on a plane that touches the earth between them."""
+    mean_lat = math.radians((one.lat + other.lat) / 2)
+    east = math.radians(_turn(one.lon - other.lon)) * math.cos(mean_lat)
+    north = math.radians(one.lat - other.lat)
+    return EARTH_RADIUS_M * math.hypot(east, north)
+
+
+def _turn(degrees: float) -> float:
+    """A difference of longitudes the short way round."""
+    return (degrees + 180) % 360 - 180
+
+
+def search_radius_m(place: Place, rules: DuplicateRules, family: Family) -> float:
+    """How far around `place` a case must be looked for; nothing beyond it can match."""
+    if place.error_m > rules.cap_m(family):
+        return rules.propose_within_m
+    return max(rules.cap_m(family), rules.propose_within_m)
+
+
+def decide(
+    issue: Sighting,
+    cases: Sequence[OpenCase],
+    rules: DuplicateRules,
+    cannot_link: frozenset[UUID] = frozenset(),
+) -> Decision:
+    """Say what `issue` is, among the open cases nearby.
+
+    `cannot_link` holds the issues that a person separated from this one. The order of `cases`
+    does not matter.
+    """
+    found = [
+        finding
+        for case in cases
+        if not _excluded(issue, case, cannot_link)
+        if (finding := _compare(issue, case, rules)) is not None
+    ]
+    found.sort(key=lambda finding: (finding.distance_m, finding.match.case_id))
+    firm = [finding for finding in found if finding.firm]
+    if len(firm) == 1:
+        return Decision(Verdict.SAME, (firm[0].match,), firm[0].match.because)
+    if firm:
+        return _propose(firm, f"{len(firm)} open cases qualify", rules)
+    if found:
+        return _propose(found, "no open case is near enough to be sure", rules)
+    looked = f"{len(cases)} open nearby" if cases else "none open nearby"
+    return Decision(Verdict.NEW, (), f"new case: {looked}, no match")
+
+
+def _propose(found: Sequence[_Finding], why: str, rules: DuplicateRules) -> Decision:
+    matches = tuple(finding.match for finding in found[: rules.proposals_max])
+    said = "; ".join(match.because for match in matches)
+    return Decision(Verdict.PROPOSE, matches, f"new case, merge proposed: {why}: {said}")
+
+
+def _excluded(issue: Sighting, case: OpenCase, cannot_link: frozenset[UUID]) -> bool:
+    return any(
+        other.issue_id in cannot_link or _seen_apart(issue, other) for other in case.sightings
+    )
+
+
+def _seen_apart(issue: Sighting, other: Sighting) -> bool:
+    """Whether one camera shows both at the same time."""
+    if (issue.agent_id, issue.camera_id) != (other.agent_id, other.camera_id):
+        return False
+    begins_before_other_ends = other.live or issue.first_seen_at <= other.last_seen_at
+    ends_after_other_begins = issue.live or issue.last_seen_at >= other.first_seen_at
+    return begins_before_other_ends and ends_after_other_begins
+
+
+def _compare(issue: Sighting, case: OpenCase, rules: DuplicateRules) -> _Finding | None:
+    """The best reason why `issue` belongs to `case`, or None."""
+    findings = [
+        finding
+        for other in case.sightings
+        if (finding := _compare_pair(issue, other, case, rules)) is not None
+    ]
+    return min(findings, key=lambda found: (not found.firm, found.distance_m), default=None)
+
+
+def _compare_pair(
+    issue: Sighting, other: Sighting, case: OpenCase, rules: DuplicateRules
+) -> _Finding | None:
+    if issue.family is not other.family or not _overlap(issue, other, rules):
+        return None
+    apart = "at the same time" if (gap := _gap_s(issue, other)) == 0 else f"{gap:.0f} s apart"
+    if issue.component is not None and issue.component == other.component:
+        component_id, standard = issue.component
+        because = f"same component {component_id} ({standard}) as case {case.number}, {apart}"
+        return _Finding(firm=True, distance_m=0.0, match=Match(case.case_id, because))
+    if issue.place is None or other.place is None:
+        return None
+    return _compare_places((issue.place, other.place), issue.family, (case, apart), rules)
+
+
+def _compare_places(
+    places: tuple[Place, Place], family: Family, said: tuple[OpenCase, str], rules: DuplicateRules
+) -> _Finding | None:
+    (one, other), (case, apart) = places, said
+    apart_m, cap_m = distance_m(one, other), rules.cap_m(family)
+    reach_m = 2 * math.hypot(one.error_m, other.error_m)
+    coarse = max(one.error_m, other.error_m) > cap_m
+    if apart_m > reach_m or apart_m > (rules.propose_within_m if coarse else cap_m):
+        return None
+    because = (
+        f"{apart_m:.1f} m from case {case.number} (limit {min(reach_m, cap_m):.1f} m), "
+        f"errors {one.error_m:.1f} + {other.error_m:.1f} m, same family, {apart}"
+    )
+    if coarse:
+        because += f", but an error is above the {cap_m:g} m cap"
+    return _Finding(firm=not coarse, distance_m=apart_m, match=Match(case.case_id, because))
+
+
+def _overlap(issue: Sighting, other: Sighting, rules: DuplicateRules) -> bool:
+    reach, gap = timedelta(seconds=rules.reach_s), timedelta(seconds=rules.gap_s)
+
+    def end(sighting: Sighting) -> datetime:
+        ended = sighting.phase is Phase.CLEARED
+        return sighting.last_seen_at + (gap if ended else max(reach, gap))
+
+    return issue.first_seen_at <= end(other) and other.first_seen_at <= end(issue)
+
+
+def _gap_s(issue: Sighting, other: Sighting) -> float:
+    """Seconds between the two times that were really seen; 0 where they overlap."""
+    later = max(issue.first_seen_at, other.first_seen_at)
+    earlier = min(issue.last_seen_at, other.last_seen_at)
+    return max(0.0, (later - earlier).total_seconds())

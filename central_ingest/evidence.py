@@ -1,0 +1,184 @@
+"""Masked pictures and clips in a folder, named by the hash of their bytes.
+
+Layout: `ab/abcdef…` is complete and verified; `partial/abcdef…` is still arriving. A file takes
+its final name only after its hash was checked and its bytes were synced to disk, so that a crash
+leaves a partial file, never a wrong one.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from central_ingest.errors import EvidenceMismatch, EvidenceOutOfStep, EvidenceTooLarge, NotFound
+
+_SHA256 = re.compile(r"^[0-9a-f]{64}$")
+_HEADS = {
+    "image/jpeg": (0, b"\xff\xd8\xff"),
+    "image/png": (0, b"\x89PNG\r\n\x1a\n"),
+    "image/webp": (8, b"WEBP"),
+    "video/mp4": (4, b"ftyp"),
+}
+MEDIA_TYPES = tuple(_HEADS)
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What an agent says about the bytes it sends: their name, type, and place in the whole."""
+
+    sha256: str
+    media_type: str
+    start: int
+    total: int
+
+
+class Arriving:
+    """An upload under way; bytes are appended to a partial file that outlives the connection."""
+
+    def __init__(self, upload: Upload, file: BinaryIO) -> None:
+        self._upload = upload
+        self._file = file
+        self.received = upload.start
+
+    def write(self, chunk: bytes) -> None:
+        """Append bytes. Raises EvidenceMismatch when more come than were announced."""
+        self.received += len(chunk)
+        if self.received > self._upload.total:
+            raise EvidenceMismatch(
+                f"evidence {self._upload.sha256}: more than the announced "
+                f"{self._upload.total} bytes came"
+            )
+        self._file.write(chunk)
+
+
+class EvidenceStore:
+    """A folder of evidence. All methods may be called from several threads and processes."""
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._folder = folder
+        self._partial = folder / "partial"
+        self._max_bytes = max_bytes
+        self._partial.mkdir(parents=True, exist_ok=True)
+
+    def path(self, sha256: str) -> Path:
+        """The verified file. Raises NotFound when it is not here."""
+        path = self._final(sha256)
+        if not path.is_file():
+            raise NotFound(f"evidence {sha256} is not here")
+        return path
+
+    def received_bytes(self, sha256: str) -> int:
+        """How many bytes of an unfinished upload are here; 0 where none is."""
+        try:
+            return (self._partial / _checked(sha256)).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    @contextmanager
+    def receive(self, upload: Upload) -> Iterator[Arriving]:
+        """Take bytes in, from `upload.start` on; what came stays when the sender breaks off.
+
+        Raises EvidenceMismatch, EvidenceTooLarge, and EvidenceOutOfStep when the store waits for
+        another byte, or somebody else is sending the same evidence now.
+        """
+        self._check(upload)
+        with (self._partial / _checked(upload.sha256)).open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise EvidenceOutOfStep(
+                    f"evidence {upload.sha256} is arriving on another connection; try again later",
+                    self.received_bytes(upload.sha256),
+                ) from error
+            here = file.seek(0, os.SEEK_END)
+            if upload.start == 0:
+                file.truncate(0)
+            elif upload.start != here:
+                raise EvidenceOutOfStep(
+                    f"evidence {upload.sha256}: byte {upload.start} came, {here} was expected",
+                    here,
+                )
+            yield Arriving(upload, file)
+
+    def finish(self, upload: Upload) -> None:
+        """Check size, hash and type, and give the file its name.
+
+        Raises EvidenceMismatch; what came is then thrown away, for it can never become right.
+        """
+        partial = self._partial / _checked(upload.sha256)
+        try:
+            with partial.open("rb") as file:
+                _verify(upload, file)
+                os.fsync(file.fileno())
+        except EvidenceMismatch:
+            partial.unlink(missing_ok=True)
+            raise
+        final = self._final(upload.sha256)
+        final.parent.mkdir(exist_ok=True)
+        partial.replace(final)
+        _sync_folder(final.parent)
+
+    def drop_stale_partials(self, older_than_s: float) -> int:
+        """Remove uploads that nobody continued for so long; returns how many."""
+        limit = time.time() - older_than_s
+        stale = [file for file in self._partial.iterdir() if file.stat().st_mtime < limit]
+        for file in stale:
+            file.unlink(missing_ok=True)
+        return len(stale)
+
+    def _final(self, sha256: str) -> Path:
+        return self._folder / _checked(sha256)[:2] / sha256
+
+    def _check(self, upload: Upload) -> None:
+        if upload.media_type not in _HEADS:
+            raise EvidenceMismatch(
+                f"evidence {upload.sha256}: type {upload.media_type!r} is not taken; "
+                f"one of {', '.join(MEDIA_TYPES)} was expected"
+            )
+        if upload.total > self._max_bytes:
+            raise EvidenceTooLarge(
+                f"evidence {upload.sha256} has {upload.total} bytes; "
+                f"at most {self._max_bytes} are taken (evidence.max_bytes)"
+            )
+
+
+def _checked(sha256: str) -> str:
+    if not _SHA256.match(sha256):
+        raise NotFound(f"{sha256[:80]!r} is no SHA-256 in lower-case hex")
+    return sha256
+
+
+def _verify(upload: Upload, file: BinaryIO) -> None:
+    head = file.read(16)
+    offset, expected = _HEADS[upload.media_type]
+    if head[offset : offset + len(expected)] != expected:
+        raise EvidenceMismatch(
+            f"evidence {upload.sha256} does not begin as {upload.media_type} does"
+        )
+    digest, size = hashlib.sha256(head), len(head)
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+    if size != upload.total:
+        raise EvidenceMismatch(
+            f"evidence {upload.sha256}: {size} bytes came, {upload.total} were announced"
+        )
+    if digest.hexdigest() != upload.sha256:
+        raise EvidenceMismatch(
+            f"evidence {upload.sha256}: the bytes have the hash {digest.hexdigest()}"
+        )
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""The centre's one database: SQLite now, PostgreSQL from the same source; the only SQL."""

@@ -1,0 +1,118 @@
+"""Opening the database: engine, transactions, migrations; where its exceptions are translated.
+
+SQLite: WAL, `synchronous=FULL`, one writer by `BEGIN IMMEDIATE`. PostgreSQL: the same source;
+`writing` takes one transaction-level advisory lock, so that filing is decided by one worker at a
+time however many there are, while unpacking, reading and evidence stay parallel.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from sqlite3 import Connection as SqliteConnection
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from central_ingest.errors import RefusedToStart, StoreUnavailable
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_WRITING = "gridwatch_writing"
+_FILING_LOCK = 0x6772_6964
+BUSY_TIMEOUT_S = 30
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite file."""
+    return f"sqlite:///{path}"
+
+
+def open_engine(url: str) -> Engine:
+    """An engine on the centre's database; nothing is connected yet."""
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S},
+    )
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: SqliteConnection, record: Any) -> None:
+    del record
+    # Transactions are begun by us, below: the driver would begin them too late, and as readers.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writing_now = connection.get_execution_options().get(_WRITING, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing_now else "BEGIN")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn a database that cannot be used now into StoreUnavailable, and nothing else."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise StoreUnavailable(f"the database cannot be used now: {error.orig}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreUnavailable(f"the database went away: {error.orig}") from error
+        raise
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One writing transaction: commits at the end, or changes nothing.
+
+    Raises StoreUnavailable when the database cannot be used now.
+    """
+    with translated(), engine.connect() as opened:
+        connection = opened.execution_options(**{_WRITING: True})
+        with connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": _FILING_LOCK})
+            yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One consistent view for reading. Raises StoreUnavailable."""
+    with translated(), engine.connect() as connection:
+        yield connection
+
+
+def _alembic(engine: Engine) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["engine"] = engine
+    return config
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the tables to this version. Safe to repeat; SQLite files are created."""
+    with translated():
+        command.upgrade(_alembic(engine), "head")
+
+
+def check_version(engine: Engine) -> None:
+    """Raises RefusedToStart where the tables are of another version than this program."""
+    head = ScriptDirectory.from_config(_alembic(engine)).get_current_head()
+    with translated(), engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    if found != head:
+        raise RefusedToStart(
+            f"the database is at version {found}, this program expects {head}: "
+            "run 'central-ingest migrate'"
+        )

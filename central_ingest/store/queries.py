@@ -1,0 +1,333 @@
+"""Reading cases, and what people do with them.
+
+A list is fast with a million cases: it walks one index for each state and starts after the last
+case that was shown, so it never counts, sorts or skips.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, union_all, update
+
+from central_ingest.calendar import deadline
+from central_ingest.cases import (
+    OPEN_STATES,
+    CaseState,
+    Presence,
+    allowed_actions,
+    next_state,
+)
+from central_ingest.errors import NotFound
+from central_ingest.store import tables as t
+from central_ingest.store.policy import read_policy
+from central_ingest.store.views import (
+    CaseDetail,
+    CaseSummary,
+    Change,
+    DecisionView,
+    EvidenceState,
+    EvidenceView,
+    ProposalView,
+    SightingView,
+)
+from contract.catalogue import Category, Family
+from contract.messages import Phase, Severity
+
+LIMIT_MAX = 500
+
+
+def list_cases(  # noqa: PLR0913 -- every filter of the page is one keyword
+    connection: Connection,
+    *,
+    states: Iterable[CaseState] = OPEN_STATES,
+    category: Category | None = None,
+    cell: str | None = None,
+    presence: Presence | None = None,
+    limit: int = 50,
+    after: int | None = None,
+) -> list[CaseSummary]:
+    """Cases, newest first; `after` is the last case_id of the page before."""
+    wanted = [t.case.c.case_id < after] if after is not None else []
+    for column, value in (
+        (t.case.c.category, category),
+        (t.case.c.cell_code, cell),
+        (t.case.c.presence, presence),
+    ):
+        if value is not None:
+            wanted.append(column == str(value))
+    limit = max(1, min(limit, LIMIT_MAX))
+    branches = [_newest(state, wanted, limit) for state in dict.fromkeys(states)]
+    if not branches:
+        return []
+    found = union_all(*branches).subquery()
+    chosen = select(found.c.case_id).order_by(found.c.case_id.desc()).limit(limit)
+    rows = connection.execute(
+        select(t.case).where(t.case.c.case_id.in_(chosen)).order_by(t.case.c.case_id.desc())
+    ).all()
+    return _summaries(connection, rows)
+
+
+def _newest(state: CaseState, wanted: Sequence[Any], limit: int) -> Select[Any]:
+    """The newest cases of one state, as one walk of its index."""
+    walk = (
+        select(t.case.c.case_id)
+        .where(t.case.c.state == state.value, *wanted)
+        .order_by(t.case.c.case_id.desc())
+        .limit(limit)
+        .subquery()
+    )
+    return select(walk.c.case_id)
+
+
+def get_summary(connection: Connection, case_id: int) -> CaseSummary:
+    """One case as a list shows it. Raises NotFound."""
+    return _summaries(connection, [_case_row(connection, case_id)])[0]
+
+
+def get_case(connection: Connection, case_id: int) -> CaseDetail:
+    """Everything about one case. Raises NotFound."""
+    summary = get_summary(connection, case_id)
+    return CaseDetail(
+        summary=summary,
+        sightings=_sightings(connection, case_id),
+        decisions=_decisions(connection, case_id),
+        proposals=_proposals(connection, case_id),
+        actions=allowed_actions(summary.state),
+    )
+
+
+def count_by_state(connection: Connection) -> dict[CaseState, int]:
+    """How many open cases there are in each open state."""
+    rows = connection.execute(
+        select(t.case.c.state, func.count())
+        .where(t.case.c.state.in_([state.value for state in OPEN_STATES]))
+        .group_by(t.case.c.state)
+    )
+    found = {row[0]: row[1] for row in rows}
+    return {state: found.get(state.value, 0) for state in OPEN_STATES}
+
+
+def changes_since(connection: Connection, change_id: int, limit: int = 100) -> list[Change]:
+    """Changes after `change_id`, oldest first."""
+    rows = connection.execute(
+        select(t.change)
+        .where(t.change.c.change_id > change_id)
+        .order_by(t.change.c.change_id)
+        .limit(limit)
+    )
+    return [Change(row.change_id, row.case_id, row.kind, row.at) for row in rows]
+
+
+def last_change_id(connection: Connection) -> int:
+    """The newest change; 0 where there was none."""
+    return connection.execute(select(func.max(t.change.c.change_id))).scalar_one() or 0
+
+
+def decide(
+    connection: Connection,
+    case_id: int,
+    action: str,
+    who: str,
+    reason: str | None,
+    now: datetime,
+) -> CaseSummary:
+    """Let a case take one step, and remember who did it, when and why.
+
+    To be called inside `database.writing`. The deadline starts when a case is filed, from the
+    centre's time. Raises NotFound, IllegalStep, ReasonMissing; the case is then unchanged.
+    """
+    row = _case_row(connection, case_id, lock=True)
+    before, category = CaseState(row.state), Category(row.category)
+    after = next_state(before, action, reason)
+    values: dict[str, Any] = {"state": after.value, "updated_at": now}
+    detail = f"{before.value} → {after.value}"
+    if action == "confirm":
+        policy = read_policy(connection)
+        if limit := policy.deadlines.get(category):
+            values["deadline_at"] = deadline(now, limit, policy.calendar)
+            detail += f", deadline {limit.amount:g} {limit.kind.value}"
+    connection.execute(update(t.case).where(t.case.c.case_id == case_id).values(**values))
+    connection.execute(
+        update(t.sighting).where(t.sighting.c.case_id == case_id).values(open=after in OPEN_STATES)
+    )
+    if after not in OPEN_STATES:
+        _settle_proposals(connection, case_id, who, now)
+    note_decision(
+        connection,
+        case_id,
+        DecisionView(at=now, who=who, action=action, reason=reason, detail=detail),
+    )
+    note_change(connection, case_id, "decided", now)
+    return get_summary(connection, case_id)
+
+
+def note_decision(connection: Connection, case_id: int, made: DecisionView) -> None:
+    """Remember who did what, when and why."""
+    reason = made.reason.strip() if made.reason else None
+    connection.execute(
+        insert(t.decision).values(
+            case_id=case_id,
+            at=made.at,
+            who=made.who,
+            action=made.action,
+            reason=reason or None,
+            detail=made.detail,
+        )
+    )
+
+
+def note_change(connection: Connection, case_id: int, kind: str, now: datetime) -> None:
+    """Tell everybody who follows that a case changed; in the transaction that changed it."""
+    connection.execute(insert(t.change).values(case_id=case_id, kind=kind, at=now))
+
+
+def _settle_proposals(connection: Connection, case_id: int, who: str, now: datetime) -> None:
+    """A case that ended answers what was proposed for it."""
+    mine = or_(t.proposal.c.case_id == case_id, t.proposal.c.other_case_id == case_id)
+    connection.execute(
+        update(t.proposal)
+        .where(mine, t.proposal.c.settled_at.is_(None))
+        .values(settled_at=now, settled_by=who, outcome="case ended")
+    )
+
+
+def _case_row(connection: Connection, case_id: int, *, lock: bool = False) -> Row[Any]:
+    query = select(t.case).where(t.case.c.case_id == case_id)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no case {case_id}")
+    return row
+
+
+def _summaries(connection: Connection, rows: Sequence[Row[Any]]) -> list[CaseSummary]:
+    stills = _stills(connection, {row.still_sha256 for row in rows if row.still_sha256})
+    return [
+        CaseSummary(
+            case_id=row.case_id,
+            number=row.number,
+            category=Category(row.category),
+            family=Family(row.family),
+            severity=Severity(row.severity),
+            state=CaseState(row.state),
+            presence=Presence(row.presence),
+            cell_code=row.cell_code,
+            grid_version=row.grid_version,
+            cell_official=row.cell_official,
+            lon=row.lon,
+            lat=row.lat,
+            error_m=row.error_m,
+            opened_at=row.opened_at,
+            first_seen_at=row.first_seen_at,
+            last_seen_at=row.last_seen_at,
+            deadline_at=row.deadline_at,
+            sighting_count=row.sighting_count,
+            cameras=tuple(row.cameras),
+            still=stills.get(row.still_sha256),
+            updated_at=row.updated_at,
+        )
+        for row in rows
+    ]
+
+
+def _evidence_rows() -> Select[Any]:
+    return select(t.evidence_ref, t.evidence.c.stored_at).outerjoin(
+        t.evidence, t.evidence.c.sha256 == t.evidence_ref.c.sha256
+    )
+
+
+def _evidence_view(row: Row[Any]) -> EvidenceView:
+    state: EvidenceState = "lost" if row.lost_at else "pending"
+    return EvidenceView(
+        sha256=row.sha256,
+        kind=row.kind,
+        media_type=row.media_type,
+        bytes=row.bytes,
+        state="present" if row.stored_at else state,
+    )
+
+
+def _stills(connection: Connection, hashes: set[str]) -> dict[str, EvidenceView]:
+    if not hashes:
+        return {}
+    rows = connection.execute(_evidence_rows().where(t.evidence_ref.c.sha256.in_(hashes)))
+    return {row.sha256: _evidence_view(row) for row in rows}
+
+
+def _sightings(connection: Connection, case_id: int) -> tuple[SightingView, ...]:
+    rows = connection.execute(
+        select(t.sighting)
+        .where(t.sighting.c.case_id == case_id)
+        .order_by(t.sighting.c.first_seen_at, t.sighting.c.issue_id)
+    ).all()
+    evidence: dict[Any, list[EvidenceView]] = {row.issue_id: [] for row in rows}
+    named = connection.execute(
+        _evidence_rows()
+        .where(t.evidence_ref.c.issue_id.in_(list(evidence)))
+        .order_by(t.evidence_ref.c.named_at, t.evidence_ref.c.kind, t.evidence_ref.c.sha256)
+    )
+    for row in named:
+        evidence[row.issue_id].append(_evidence_view(row))
+    return tuple(_sighting_view(row, tuple(evidence[row.issue_id])) for row in rows)
+
+
+def _sighting_view(row: Row[Any], evidence: tuple[EvidenceView, ...]) -> SightingView:
+    x1, y1, x2, y2 = row.box_xyxyn
+    return SightingView(
+        issue_id=row.issue_id,
+        agent_id=row.agent_id,
+        camera_id=row.camera_id,
+        phase=Phase(row.phase),
+        category=Category(row.category),
+        revision=row.revision,
+        first_seen_at=row.first_seen_at,
+        last_seen_at=row.last_seen_at,
+        lon=row.lon,
+        lat=row.lat,
+        error_m=row.error_m,
+        box_xyxyn=(x1, y1, x2, y2),
+        score=row.score,
+        model_name=row.model_name,
+        model_sha256=row.model_sha256,
+        evidence=evidence,
+        linked_because=row.linked_because,
+    )
+
+
+def _decisions(connection: Connection, case_id: int) -> tuple[DecisionView, ...]:
+    rows = connection.execute(
+        select(t.decision).where(t.decision.c.case_id == case_id).order_by(t.decision.c.decision_id)
+    )
+    return tuple(DecisionView(row.at, row.who, row.action, row.reason, row.detail) for row in rows)
+
+
+def _proposals(connection: Connection, case_id: int) -> tuple[ProposalView, ...]:
+    """Both sides of a proposed merge see it, each naming the other."""
+    other = t.case.alias("other")
+    is_mine = t.proposal.c.case_id == case_id
+    rows = connection.execute(
+        select(t.proposal, other.c.case_id.label("partner"), other.c.number.label("partner_number"))
+        .outerjoin(
+            other,
+            or_(
+                and_(is_mine, other.c.case_id == t.proposal.c.other_case_id),
+                and_(~is_mine, other.c.case_id == t.proposal.c.case_id),
+            ),
+        )
+        .where(or_(is_mine, t.proposal.c.other_case_id == case_id))
+        .order_by(t.proposal.c.proposal_id)
+    )
+    return tuple(
+        ProposalView(
+            proposal_id=row.proposal_id,
+            kind=row.kind,
+            other_case_id=row.partner,
+            other_number=row.partner_number,
+            because=row.because,
+            made_at=row.made_at,
+            settled_at=row.settled_at,
+            settled_by=row.settled_by,
+            outcome=row.outcome,
+        )
+        for row in rows
+    )
