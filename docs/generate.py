@@ -1,0 +1,169 @@
+"""Write docs/reference from the code, or check that it is up to date and that no link is dead."""
+
+import re
+import sys
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.__main__ import app as bench  # noqa: E402 -- last: it imports both sides
+from central_ingest.__main__ import app as central_ingest  # noqa: E402 -- after the path is set
+from edge_agent.__main__ import app as edge_agent  # noqa: E402
+
+from contract import messages  # noqa: E402
+from edge_agent.config import AgentConfig, CameraConfig  # noqa: E402
+from edge_agent.model import ModelCard  # noqa: E402
+
+NOTE = "<!-- Written by docs/generate.py from the code: change it there, then `make reference`. -->\n\n"
+PAGES: dict[str, tuple[str, type[BaseModel]]] = {
+    "camera-yaml.md": ("Camera YAML", CameraConfig),
+    "agent-yaml.md": ("Agent YAML", AgentConfig),
+    "model-card.md": ("Model card", ModelCard),
+}
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def pages() -> dict[Path, str]:
+    """Return every generated page with its text."""
+    folder = ROOT / "docs" / "reference"
+    result = {
+        folder / name: NOTE + f"# {title}\n\n{_first(model)}\n\n{table(model)}"
+        for name, (title, model) in PAGES.items()
+    }
+    result[folder / "messages.md"] = NOTE + "# Messages\n\n" + "\n".join(message_sections())
+    result[folder / "commands.md"] = NOTE + "# Commands\n\n" + "\n".join(command_sections())
+    return result
+
+
+def table(model: type[BaseModel]) -> str:
+    """Return one row a key, nested keys with dots."""
+    head = "| key | value | default | meaning |\n|---|---|---|---|\n"
+    return head + "".join(f"| {' | '.join(row)} |\n" for row in rows(model, ""))
+
+
+def rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    """Yield key, value, default and meaning of every field, parts after their whole."""
+    for name, field in model.model_fields.items():
+        key = f"{prefix}{field.alias or name}"
+        inner, suffix = _inner(field.annotation)
+        shown = "mapping" if inner else _value(field.annotation)
+        yield f"`{key}{suffix}`", shown.replace("|", "or"), _default(field), _meaning(field, inner)
+        if inner:
+            yield from rows(inner, f"{key}{suffix}.")
+
+
+def message_sections() -> Iterator[str]:
+    """Yield one section a message of the contract."""
+    for name in (
+        "IssueReport",
+        "Receipt",
+        "AgentStatus",
+        "CameraHealth",
+        "Command",
+        "CommandResult",
+    ):
+        model: type[BaseModel] = getattr(messages, name)
+        yield f"## {name}\n\n{_first(model)}\n\n{table(model)}"
+
+
+def command_sections() -> Iterator[str]:
+    """Yield one section a command, with its options."""
+    for program, app in (
+        ("edge-agent", edge_agent), ("central-ingest", central_ingest), ("gridwatch-bench", bench),
+    ):  # fmt: skip
+        yield from _commands(program, typer.main.get_command(app))
+
+
+def _commands(name: str, command: Any) -> Iterator[str]:
+    children = getattr(command, "commands", {})
+    for child, inner in sorted(children.items()):
+        yield from _commands(f"{name} {child}", inner)
+    if not children:
+        lines = [f"## {name}\n", f"{(command.help or '').strip()}\n"]
+        lines += [
+            f"- `{' '.join(p.opts)}`{f' — {p.help}' if getattr(p, 'help', None) else ''}"
+            for p in command.params
+            if p.name != "help"
+        ]
+        yield "\n".join(lines) + "\n"
+
+
+def dead_links() -> Iterator[str]:
+    """Yield every relative link in a Markdown file that leads nowhere."""
+    skip = {".venv", "node_modules", ".cache", "runs"}
+    for page in sorted(ROOT.rglob("*.md")):
+        if skip & set(page.relative_to(ROOT).parts):
+            continue
+        for target in LINK.findall(page.read_text(encoding="utf-8")):
+            if "://" not in target and not (page.parent / target).exists():
+                yield f"{page.relative_to(ROOT)}: link to {target} leads nowhere"
+
+
+def _first(model: type[BaseModel]) -> str:
+    return (model.__doc__ or "").strip()
+
+
+def _inner(annotation: Any) -> tuple[type[BaseModel] | None, str]:
+    """Return the model inside an annotation, and how a path goes into it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, ""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    suffix = ".*" if origin is dict else "[]" if origin in (tuple, list) else ""
+    for argument in arguments:
+        inner, deeper = _inner(argument)
+        if inner:
+            return inner, suffix + deeper
+    return None, ""
+
+
+def _value(annotation: Any) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is typing.Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin is typing.Annotated:
+        return _value(arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_value(a) for a in arguments if a is not type(None))
+    if origin in (tuple, list):
+        return "list of " + _value(arguments[0]) if arguments else "list"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    if field.default is PydanticUndefined or field.default in (None, ()):
+        return "absent"
+    return f"`{field.default}`"
+
+
+def _meaning(field: FieldInfo, inner: type[BaseModel] | None) -> str:
+    return field.description or (_first(inner).splitlines()[0] if inner else "")
+
+
+def main(*, check: bool) -> int:
+    """Write the pages, or check them; returns the exit status."""
+    problems = []
+    for path, text in pages().items():
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            problems.append(f"{path.relative_to(ROOT)} is out of date: run `make reference`")
+    problems.extend(dead_links())
+    print("\n".join(problems) or "docs: all pages up to date, all links lead somewhere")  # noqa: T201
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(check="--check" in sys.argv[1:]))
