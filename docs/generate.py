@@ -13,18 +13,15 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from benchmarks.__main__ import app as bench
+from central_ingest.__main__ import app as central_ingest
+from contract import messages
+from edge_agent.__main__ import app as edge_agent
+from edge_agent.config import AgentConfig, CameraConfig
+from edge_agent.model import ModelCard
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.__main__ import app as bench  # noqa: E402 -- last: it imports both sides
-from central_ingest.__main__ import app as central_ingest  # noqa: E402 -- after the path is set
-from edge_agent.__main__ import app as edge_agent  # noqa: E402
-
-from contract import messages  # noqa: E402
-from edge_agent.config import AgentConfig, CameraConfig  # noqa: E402
-from edge_agent.model import ModelCard  # noqa: E402
-
-NOTE = "<!-- Written by docs/generate.py from the code: change it there, then `make reference`. -->\n\n"
+NOTE = "<!-- Written by docs/generate.py from the code; to change it: `make reference`. -->\n\n"
 PAGES: dict[str, tuple[str, type[BaseModel]]] = {
     "camera-yaml.md": ("Camera YAML", CameraConfig),
     "agent-yaml.md": ("Agent YAML", AgentConfig),

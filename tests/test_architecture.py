@@ -14,7 +14,7 @@ PACKAGES = ("contract", "edge_agent", "central_ingest", "benchmarks", "models")
 
 # Rule 2: pure modules import only these, the contract, and earlier pure modules or values.
 PURE = {
-    "edge_agent.issues", "edge_agent.zones", "edge_agent.place", "edge_agent.masking",
+    "edge_agent.issues", "edge_agent.observations", "edge_agent.zones", "edge_agent.place", "edge_agent.masking",
     "edge_agent.reports", "edge_agent.detections", "edge_agent.looks",
     "central_ingest.dedup", "central_ingest.cases", "central_ingest.calendar",
 }  # fmt: skip
@@ -25,7 +25,7 @@ IMPURE_LIBRARIES = {
 
 # Rule 3: each heavy library has one home.
 HOMES = {
-    "av": r"edge_agent\.(camera|evidence)$|benchmarks\.|models\.",
+    "av": r"edge_agent\.video$|benchmarks\.|models\.",
     "onnxruntime": r"edge_agent\.runtimes\.|benchmarks\.|models\.",
     "openvino": r"edge_agent\.runtimes\.|benchmarks\.|models\.",
     "paho": r"edge_agent\.(publisher|check)$|central_ingest\.subscriber$|benchmarks\.",
