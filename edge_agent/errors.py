@@ -3,7 +3,8 @@
 AgentError
 ├── ConfigError          a YAML file is missing, unreadable or says something we do not know
 ├── CameraError          one camera; the others never notice
-│   ├── CameraUnreachable    refused, not found, not authorised
+│   ├── CameraUnreachable    refused, not found, broken off
+│   │   └── CameraUnauthorised   user or password refused: needs a person, so it is asked rarely
 │   ├── CameraSilent         connected, but no frame within the time limit
 │   └── VideoUnreadable      bytes came that no decoder understands
 ├── ModelError           a model folder, its card, its signature or its network
@@ -26,7 +27,11 @@ class CameraError(AgentError):
 
 
 class CameraUnreachable(CameraError):
-    """No connection: refused, unknown host, or not authorised."""
+    """No connection: refused, unknown host, or broken off."""
+
+
+class CameraUnauthorised(CameraUnreachable):
+    """The camera refused user name or password; asking often would lock the account."""
 
 
 class CameraSilent(CameraError):

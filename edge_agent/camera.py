@@ -1,0 +1,274 @@
+"""One camera: stream or file → packets → decoded frames, again and again until it is stopped.
+
+Each camera has one thread, one single-threaded decoder and its own troubles: whatever a stream
+does (refuses, stalls, sends garbage, changes its size) ends as a `CameraError` of this camera,
+from which `Camera.run` recovers by itself.
+"""
+
+import random
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Self
+
+from contract.catalogue import Category
+from contract.messages import CameraState
+from edge_agent.clock import Clock, Instant
+from edge_agent.config import CameraConfig, Stream
+from edge_agent.errors import (
+    CameraError,
+    CameraSilent,
+    CameraUnauthorised,
+    CameraUnreachable,
+    VideoUnreadable,
+)
+from edge_agent.frames import Frame
+from edge_agent.video import (
+    DEFAULT_TIMEOUTS,
+    Packet,
+    Timeouts,
+    Video,
+    VideoPicture,
+    is_live,
+    redacted,
+)
+from edge_agent.yaml_file import resolve_secrets
+
+BACKOFF_FIRST_S = 0.5
+# With about 1 s to open a stream and 1 s to its first key frame this keeps the promise that a
+# camera is back within 5 s of its return, however long it was away.
+BACKOFF_LONGEST_S = 2.5
+# A wrong password needs a person; asking often locks accounts on many cameras.
+BACKOFF_UNAUTHORISED_S = 30.0
+# Packets may come for so many read timeouts before the first picture: some cameras send a key
+# frame only every 20 s.
+PICTURELESS_READS = 3
+# A timestamp that jumps further than this begins a new time line (joined files, camera restarts).
+JUMP_S = 5.0
+ARRIVALS_KEPT = 64
+# Arrival times jitter: key frames 2 s apart serve a look every 2 s.
+KEYFRAME_SLACK = 1.1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a camera's video comes from; `shown` is what messages say about it."""
+
+    camera_id: str
+    stream: Stream
+
+    @property
+    def live(self) -> bool:
+        """Whether this is a network stream, which has its own pace and no end."""
+        return is_live(self.stream.url) or "${secret:" in self.stream.url
+
+    @property
+    def shown(self) -> str:
+        """The camera and its address as the YAML has it: secrets stand there by name only."""
+        return f"camera {self.camera_id} ({redacted(self.stream.url)})"
+
+    def url(self) -> str:
+        """Return the address with its secrets. Raises ConfigError where one is not set."""
+        return resolve_secrets(self.stream.url, f"camera {self.camera_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class DecodePolicy:
+    """Which frames are decoded: `all`, `keyframes`, or `auto`: what the interval allows."""
+
+    mode: str
+    every_s: float
+
+    @classmethod
+    def of(cls, config: CameraConfig) -> Self:
+        """Take the most demanding of the camera's looks."""
+        looks = [config.look(category) for category in Category]
+        modes = {look.decode for look in looks}
+        mode = "all" if "all" in modes else "auto" if "auto" in modes else "keyframes"
+        return cls(mode, min(look.every_s for look in looks))
+
+    def keyframes_only(self, distance_s: float | None) -> bool:
+        """Decide by the longest recent distance of key frames; None: not known yet."""
+        if self.mode != "auto":
+            return self.mode == "keyframes"
+        return distance_s is not None and distance_s <= self.every_s * KEYFRAME_SLACK
+
+
+class KeyframeMeter:
+    """Measures how far apart key frames arrive."""
+
+    def __init__(self) -> None:
+        self._last: Instant | None = None
+        self._distances_s: deque[float] = deque(maxlen=4)
+
+    def saw(self, at: Instant) -> None:
+        """Count a key frame that arrived at this moment."""
+        if self._last is not None:
+            self._distances_s.append(at.seconds_since(self._last))
+        self._last = at
+
+    @property
+    def longest_s(self) -> float | None:
+        """The longest of the last four distances; None before there are two."""
+        return max(self._distances_s) if len(self._distances_s) >= 2 else None
+
+
+class Pace:
+    """Holds a file back to real time, by its decoding timestamps."""
+
+    def __init__(self, clock: Clock, wait: Callable[[float], object]) -> None:
+        self._clock = clock
+        self._wait = wait
+        self._zero_s: float | None = None
+
+    def hold(self, stamp_s: float | None) -> None:
+        """Wait until `stamp_s` is due; a jump of the time line starts it anew."""
+        if stamp_s is None:
+            return
+        now_s = self._clock.now().monotonic_s
+        if self._zero_s is None or abs(self._zero_s + stamp_s - now_s) > JUMP_S:
+            self._zero_s = now_s - stamp_s
+        ahead_s = self._zero_s + stamp_s - now_s
+        if ahead_s > 0:
+            self._wait(ahead_s)
+
+
+@dataclass(slots=True)
+class CameraCounts:
+    """What one camera did since the agent started; read by others, written by its thread."""
+
+    frames: int = 0
+    corrupt: int = 0
+    reconnects: int = 0
+    keyframes_only: bool = False
+    last_frame_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSinks:
+    """Where a camera's frames and its state (with the reason in words) go."""
+
+    on_frame: Callable[[Frame], None]
+    on_state: Callable[[CameraState, str], None]
+
+
+@dataclass(slots=True)
+class _Playing:
+    """One connection from its opening to its end."""
+
+    video: Video
+    began: Instant
+    meter: KeyframeMeter = field(default_factory=KeyframeMeter)
+    arrivals: dict[int, Instant] = field(default_factory=dict)
+    last_picture: Instant | None = None
+    alone: bool = False
+
+    def arrived(self, packet: Packet, at: Instant) -> None:
+        """Remember when the packet of a presentation time came, for the frame made from it."""
+        if packet.pts is not None:
+            self.arrivals[packet.pts] = at
+            if len(self.arrivals) > ARRIVALS_KEPT:
+                del self.arrivals[next(iter(self.arrivals))]
+
+    def arrival_of(self, picture: VideoPicture, latest: Instant) -> Instant:
+        """Return when the packet of this picture came; a picture without timestamp came last."""
+        return latest if picture.pts is None else self.arrivals.pop(picture.pts, latest)
+
+
+class Camera:
+    """Plays one source until it is stopped, reconnecting with back-off and jitter."""
+
+    def __init__(
+        self,
+        source: Source,
+        policy: DecodePolicy,
+        sinks: CameraSinks,
+        clock: Clock,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+    ) -> None:
+        self.source = source
+        self.counts = CameraCounts()
+        self._policy = policy
+        self._sinks = sinks
+        self._clock = clock
+        self._timeouts = timeouts
+        self._failures = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Play until `stop`, or until a file that is not looped has ended."""
+        while not stop.is_set():
+            try:
+                if self._play(stop) and not self.source.stream.loop:
+                    self._sinks.on_state(CameraState.OFFLINE, f"{self.source.shown}: file ended")
+                    return
+            except CameraError as error:
+                self._failures += 1
+                self.counts.reconnects += 1
+                delay_s = backoff_s(self._failures, error)
+                detail = f"{error}; next try in {delay_s:.1f} s"
+                self._sinks.on_state(CameraState.OFFLINE, detail)
+                stop.wait(delay_s)
+
+    def _play(self, stop: threading.Event) -> bool:
+        """Play one connection; return True when a file came to its end."""
+        source = self.source
+        self._sinks.on_state(CameraState.CONNECTING, "")
+        pace = None if source.live else Pace(self._clock, stop.wait)
+        stream = source.stream
+        with Video(source.url(), source.shown, stream.transport, self._timeouts) as video:
+            playing = _Playing(video, self._clock.now())
+            for packet in video.packets():
+                if pace is not None:
+                    pace.hold(video.seconds(packet.dts))
+                if stop.is_set():
+                    return False
+                self._take(playing, packet)
+        if source.live:
+            raise CameraUnreachable(f"{source.shown}: the camera ended the stream")
+        if playing.last_picture is None:
+            raise VideoUnreadable(f"{source.shown}: not one picture in it could be decoded")
+        return True
+
+    def _take(self, playing: _Playing, packet: Packet) -> None:
+        at = self._clock.now()
+        playing.arrived(packet, at)
+        if packet.is_keyframe and packet.size:
+            playing.meter.saw(at)
+            # Only here may the mode change: what follows a key frame needs nothing before it.
+            playing.alone = self._policy.keyframes_only(playing.meter.longest_s)
+            self.counts.keyframes_only = playing.alone
+        if playing.alone and not packet.is_keyframe:
+            return
+        corrupt = playing.video.corrupt
+        for picture in playing.video.decode(packet, alone=playing.alone):
+            self._deliver(playing, picture, at)
+        self.counts.corrupt += playing.video.corrupt - corrupt
+        self._check_pictures(playing, at)
+
+    def _deliver(self, playing: _Playing, picture: VideoPicture, at: Instant) -> None:
+        if playing.last_picture is None:
+            self._failures = 0
+            self._sinks.on_state(CameraState.OK, "")
+        playing.last_picture = at
+        arrived = playing.arrival_of(picture, at)
+        self.counts.frames += 1
+        self.counts.last_frame_at = arrived
+        self._sinks.on_frame(Frame(self.source.camera_id, arrived, picture))
+
+    def _check_pictures(self, playing: _Playing, at: Instant) -> None:
+        """Give up a stream whose packets come but make no picture."""
+        distance_s = playing.meter.longest_s or 0.0
+        limit_s = max(PICTURELESS_READS * self._timeouts.read_s, 2 * distance_s)
+        if self.source.live and at.seconds_since(playing.last_picture or playing.began) > limit_s:
+            raise CameraSilent(
+                f"{self.source.shown}: packets come, but none made a picture for {limit_s:.0f} s"
+            )
+
+
+def backoff_s(failures: int, error: CameraError) -> float:
+    """Return how long to wait after the n-th failure in a row: doubling, capped, with jitter."""
+    if isinstance(error, CameraUnauthorised):
+        return BACKOFF_UNAUTHORISED_S
+    longest_s = min(BACKOFF_LONGEST_S, BACKOFF_FIRST_S * 2.0 ** min(failures - 1, 10))
+    return longest_s * random.uniform(0.5, 1.0)  # noqa: S311  (spreads load, keeps no secret)
