@@ -1,0 +1,339 @@
+"""The issue state machine of one camera: (state, look, policy) → (state, transitions).
+
+Raised: seen in m of the last n visible looks, for the dwell time, at one place. Cleared: missed in
+m of the last n visible looks, for the clearing time. What lies between changes nothing.
+
+Places are associated by overlap with an anchored box, not by tracks from frame to frame. Pure:
+the only time is the look's own; the same looks always give the same transitions.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+from contract.catalogue import Category, Family
+from contract.messages import Phase, Reason, Severity
+from edge_agent.clock import Instant
+from edge_agent.issue_state import CameraIssues, Past
+from edge_agent.looks import Look
+from edge_agent.observations import RIVAL_IOU, Scene, Sighting, containment, iou, same_place
+from edge_agent.policy import Policy
+from edge_agent.presence import Issue, Place, Tally
+from edge_agent.zones import Box
+
+__all__ = ["CameraIssues", "Past", "Place", "Policy", "Tally", "Transition", "step", "withdraw"]
+
+# A camera holds so many places, and remembers so many cleared ones; the weakest candidates and
+# the oldest memories go first, an open issue never.
+MAX_PLACES = 64
+MAX_PAST = 64
+
+# Of one heap on one spot, only one of these families makes an issue.
+CONTESTED = frozenset({Family.VENDOR, Family.BIN, Family.GARBAGE})
+IN_BIN_CONTAINMENT = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One change of an issue, to be reported; `captured_at` is of the frame that caused it."""
+
+    phase: Phase
+    reason: Reason | None
+    reopened: bool
+    issue_id: UUID
+    revision: int
+    family: Family
+    category: Category
+    severity: Severity
+    first_seen_at: datetime
+    last_seen_at: datetime
+    captured_at: datetime
+    box_xyxyn: Box
+    score: float
+    support: Tally
+
+
+def step(
+    state: CameraIssues, look: Look, policy: Policy
+) -> tuple[CameraIssues, tuple[Transition, ...]]:
+    """Take one look into account.
+
+    A suspended look says nothing about any place; it only lets candidates expire.
+    """
+    state = _rebased(state, look.at)
+    places = state.places
+    if look.suspended is None:
+        places = _observed(places, look, policy)
+    places = _kept(places, look.at, policy)
+    state = replace(state, places=places, past=_remembered(state.past, look.at, policy))
+    if look.suspended is not None:
+        return state, ()
+    state, cleared = _clear(state, look, policy)
+    state, raised = _raise(state, look, policy)
+    state, updated = _update(state, look, policy)
+    return state, (*cleared, *raised, *updated)
+
+
+def withdraw(
+    state: CameraIssues, at: Instant, reason: Reason, which: Callable[[Place], bool]
+) -> tuple[CameraIssues, tuple[Transition, ...]]:
+    """Take back the issues at the places that `which` names, and forget those places.
+
+    Candidates among them are dropped silently.
+    """
+    gone = [place for place in state.places if which(place)]
+    transitions = [
+        _reported(place, at, Phase.WITHDRAWN, reason)[1] for place in gone if place.is_open
+    ]
+    left = tuple(place for place in state.places if place not in gone)
+    return replace(state, places=left), tuple(transitions)
+
+
+def _rebased(state: CameraIssues, at: Instant) -> CameraIssues:
+    """Pull moments of an earlier boot that lie in the future back to now.
+
+    After a boot with a wall clock set back, nothing would expire until it caught up.
+    """
+
+    def ahead(then: Instant) -> bool:
+        return then.boot_id != at.boot_id and then.utc > at.utc
+
+    def issue(value: Issue) -> Issue:
+        return replace(value, reported_at=at) if ahead(value.reported_at) else value
+
+    def place(value: Place) -> Place:
+        return replace(
+            value,
+            seen_at=at if ahead(value.seen_at) else value.seen_at,
+            observed_at=at if ahead(value.observed_at) else value.observed_at,
+            issue=None if value.issue is None else issue(value.issue),
+        )
+
+    return replace(
+        state,
+        places=tuple(place(value) for value in state.places),
+        past=tuple(replace(value, issue=issue(value.issue)) for value in state.past),
+    )
+
+
+def _observed(places: tuple[Place, ...], look: Look, policy: Policy) -> tuple[Place, ...]:
+    scene = Scene.of(look.detections, look.judged, policy.keep_scores)
+    known = [_observe(place, scene, look, policy) for place in places]
+    for sighting in scene.sightings:
+        if not any(
+            place.family is sighting.category.family and place.shows(sighting.box_xyxyn)
+            for place in (*places, *known)
+        ) and _founds(sighting, look.at, policy):
+            known.append(Place.founded(sighting, look.at))
+    return tuple(known)
+
+
+def _observe(place: Place, scene: Scene, look: Look, policy: Policy) -> Place:
+    terms = policy.terms[place.category]
+    found = [
+        sighting
+        for sighting in scene.of_family(place.family)
+        if place.shows(sighting.box_xyxyn)
+        and policy.judges(sighting.category, place.anchor, look.at.utc)
+    ]
+    if found:
+        return place.seen(found, look.at, terms)
+    visible = (
+        place.category in look.judged
+        and policy.judges(place.category, place.anchor, look.at.utc)
+        and not scene.hides(place.family, place.anchor)
+    )
+    return place.unseen(look.at, terms) if visible else place
+
+
+def _founds(sighting: Sighting, at: Instant, policy: Policy) -> bool:
+    enough = sighting.score >= policy.terms[sighting.category].raise_score
+    return enough and policy.judges(sighting.category, sighting.box_xyxyn, at.utc)
+
+
+def _kept(places: tuple[Place, ...], at: Instant, policy: Policy) -> tuple[Place, ...]:
+    """Drop candidates that lapsed, lie on another place of their family, or are too many."""
+    kept: list[Place] = []
+    for place in sorted(places, key=_rank):
+        lapsed = not place.is_open and place.has_lapsed(at, policy.terms[place.category])
+        if place.is_open or not (lapsed or any(_is_one(place, other) for other in kept)):
+            kept.append(place)
+    room = max(MAX_PLACES, sum(place.is_open for place in kept))
+    return tuple(kept[:room])
+
+
+def _rank(place: Place) -> tuple[bool, float, float, str, Box]:
+    # Open ones first, then who stands longest; the rest only makes the order certain.
+    return (
+        not place.is_open,
+        -place.standing.window_s,
+        -place.strength,
+        place.family,
+        place.anchor,
+    )
+
+
+def _is_one(candidate: Place, other: Place) -> bool:
+    if candidate.family is not other.family:
+        return False
+    return same_place(candidate.box, other.anchor if other.is_open else other.box)
+
+
+def _remembered(past: tuple[Past, ...], at: Instant, policy: Policy) -> tuple[Past, ...]:
+    fresh = [
+        one
+        for one in past
+        if at.seconds_since(one.issue.reported_at) <= policy.reopen_s(one.family)
+    ]
+    return tuple(fresh[-MAX_PAST:])
+
+
+def _clear(
+    state: CameraIssues, look: Look, policy: Policy
+) -> tuple[CameraIssues, tuple[Transition, ...]]:
+    past, transitions = list(state.past), []
+    left = []
+    for place in state.places:
+        if not (
+            place.is_open
+            and place.observed_at == look.at
+            and not place.history[-1]
+            and place.is_gone(policy.terms[place.category])
+        ):
+            left.append(place)
+            continue
+        cleared, transition = _reported(place, look.at, Phase.CLEARED)
+        transitions.append(transition)
+        if cleared.issue is not None:
+            past.append(Past(place.family, place.anchor, cleared.issue, place.first_seen_at))
+    return replace(state, places=tuple(left), past=tuple(past)), tuple(transitions)
+
+
+def _raise(
+    state: CameraIssues, look: Look, policy: Policy
+) -> tuple[CameraIssues, tuple[Transition, ...]]:
+    transitions: list[Transition] = []
+    ready = [
+        place
+        for place in state.places
+        if not place.is_open
+        and place.seen_at == look.at
+        and policy.judges(place.category, place.box, look.at.utc)
+        and place.stands(policy.terms[place.category])
+    ]
+    for place in sorted(ready, key=lambda one: (-one.strength, *_rank(one))):
+        if not any(_forbids(other, place) for other in state.places if other is not place):
+            state, transition = _open(state, place, look.at, policy)
+            transitions.append(transition)
+    return state, tuple(transitions)
+
+
+def _forbids(other: Place, place: Place) -> bool:
+    """Say whether a place keeps another from being raised."""
+    if other.family is place.family:
+        nested = containment(other.anchor, place.box) >= IN_BIN_CONTAINMENT
+        return other.is_open and (nested or same_place(other.anchor, place.box))
+    if not (other.family in CONTESTED and place.family in CONTESTED):
+        return False
+    if not _same_spot(other, place):
+        return False
+    return other.is_open or other.strength > place.strength
+
+
+def _same_spot(a: Place, b: Place) -> bool:
+    if {a.family, b.family} == {Family.BIN, Family.GARBAGE}:
+        bin_, garbage = (a, b) if a.family is Family.BIN else (b, a)
+        if containment(garbage.box, bin_.box) >= IN_BIN_CONTAINMENT:
+            return True
+    return iou(a.box, b.box) > RIVAL_IOU
+
+
+def _open(
+    state: CameraIssues, place: Place, at: Instant, policy: Policy
+) -> tuple[CameraIssues, Transition]:
+    """Raise an issue, or continue the one that was cleared at the same place."""
+    past = _past_of(place, state.past)
+    severity = policy.terms[place.category].rule.severity
+    if past is None:
+        issue = Issue(_issue_id(state.camera_id, place, at), 0, place.category, severity, at)
+        opened = replace(place, issue=issue, anchor=place.box)
+    else:
+        issue = replace(past.issue, severity=severity)
+        first = min(past.first_seen_at, place.first_seen_at)
+        opened = replace(place, issue=issue, anchor=place.box, first_seen_at=first)
+    opened, transition = _reported(opened, at, Phase.RAISED, reopened=past is not None)
+    places = tuple(
+        opened if one is place else one
+        for one in state.places
+        if one is place or one.is_open or not _is_one(one, opened)
+    )
+    left = tuple(one for one in state.past if one is not past)
+    return replace(state, places=places, past=left), transition
+
+
+def _past_of(place: Place, past: tuple[Past, ...]) -> Past | None:
+    same = [one for one in past if one.family is place.family and same_place(one.anchor, place.box)]
+    return max(same, key=lambda one: iou(one.anchor, place.box)) if same else None
+
+
+def _update(
+    state: CameraIssues, look: Look, policy: Policy
+) -> tuple[CameraIssues, tuple[Transition, ...]]:
+    """Report open issues again whose category changed or whose heartbeat is due."""
+    transitions, places = [], []
+    for place in state.places:
+        updated = place
+        if place.issue is not None and place.category in look.judged:
+            rule = policy.terms[place.category].rule
+            silent_s = look.at.seconds_since(place.issue.reported_at)
+            if place.category is not place.issue.category or silent_s >= rule.heartbeat_s:
+                issue = replace(place.issue, severity=rule.severity)
+                updated, transition = _reported(replace(place, issue=issue), look.at, Phase.UPDATED)
+                transitions.append(transition)
+        places.append(updated)
+    return replace(state, places=tuple(places)), tuple(transitions)
+
+
+def _reported(
+    place: Place, at: Instant, phase: Phase, reason: Reason | None = None, *, reopened: bool = False
+) -> tuple[Place, Transition]:
+    """Count the next revision of a place's issue, and describe it."""
+    if place.issue is None:
+        raise ValueError(f"the {place.family} candidate at {place.anchor} has no issue to report")
+    issue = replace(
+        place.issue,
+        revision=place.issue.revision + 1,
+        category=place.category,
+        reported_at=at,
+    )
+    transition = Transition(
+        phase=phase,
+        reason=reason,
+        reopened=reopened,
+        issue_id=issue.issue_id,
+        revision=issue.revision,
+        family=place.family,
+        category=place.category,
+        severity=issue.severity,
+        # A wall clock set back while it stood there would make it end before it began.
+        first_seen_at=min(place.first_seen_at, place.seen_at.utc),
+        last_seen_at=place.seen_at.utc,
+        captured_at=at.utc,
+        box_xyxyn=place.box,
+        score=round(place.score, 4),
+        support=place.missing if phase is Phase.CLEARED else place.standing,
+    )
+    return replace(place, issue=issue), transition
+
+
+def _issue_id(camera_id: str, place: Place, at: Instant) -> UUID:
+    """A UUIDv7 (RFC 9562) whose random bits come from camera, family and box: replays agree."""
+    name = f"{camera_id}|{place.family}|{place.box}"
+    noise = int.from_bytes(sha256(name.encode()).digest()[:10], "big")
+    milliseconds = int(at.utc.timestamp() * 1000) & ((1 << 48) - 1)
+    value = milliseconds << 80 | noise
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return UUID(int=value)

@@ -1,0 +1,197 @@
+"""The evidence that gathers at one place: whether something stands there, and since when."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from contract.catalogue import Category, Family
+from contract.messages import Severity
+from edge_agent.clock import Instant
+from edge_agent.observations import Sighting, iou, same_place
+from edge_agent.policy import Terms
+from edge_agent.zones import Box
+
+# Below this overlap between where a candidate was first seen and where it now is, it has moved:
+# its dwell time starts anew there. A thing that rolls on never stands; one that parks does.
+STILL_IOU = 0.5
+# Seen in fewer than this share of all visible looks, a candidate flickers and is not raised.
+MIN_SEEN_SHARE = 0.5
+# An open issue changes its category when another's votes exceed its own by this factor.
+CATEGORY_LEAD = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often a place was seen, of how many visible looks, over how many counted seconds."""
+
+    seen: int = 0
+    visible: int = 0
+    window_s: float = 0.0
+
+    def plus(self, *, seen: bool, seconds: float) -> "Tally":
+        """Count one more visible look."""
+        return Tally(self.seen + seen, self.visible + 1, self.window_s + seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What was last reported about a place."""
+
+    issue_id: UUID
+    revision: int
+    category: Category
+    severity: Severity
+    reported_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place with something on it: a candidate while `issue` is None, else an open issue.
+
+    `anchor` is where it stands and never follows slowly; `box` is the smoothed box of late.
+    `history` holds the last visible looks, the newest last; `standing` counts since it stands
+    there, `missing` since more looks miss it than show it. `votes` are mean scores by category.
+    """
+
+    family: Family
+    category: Category
+    anchor: Box
+    box: Box
+    score: float
+    votes: tuple[tuple[Category, float], ...]
+    history: tuple[bool, ...]
+    standing: Tally
+    missing: Tally
+    first_seen_at: datetime
+    seen_at: Instant
+    observed_at: Instant
+    issue: Issue | None = None
+
+    @classmethod
+    def founded(cls, sighting: Sighting, at: Instant) -> "Place":
+        """Start a candidate where something was seen for the first time."""
+        return cls(
+            family=sighting.category.family,
+            category=sighting.category,
+            anchor=sighting.box_xyxyn,
+            box=sighting.box_xyxyn,
+            score=sighting.score,
+            votes=((sighting.category, sighting.score),),
+            history=(True,),
+            standing=Tally(1, 1),
+            missing=Tally(),
+            first_seen_at=at.utc,
+            seen_at=at,
+            observed_at=at,
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an issue is open here."""
+        return self.issue is not None
+
+    @property
+    def strength(self) -> float:
+        """The mean score, weighed with how often it was seen of late: who wins a contested spot."""
+        return self.score * sum(self.history) / len(self.history) if self.history else 0.0
+
+    def shows(self, box: Box) -> bool:
+        """Say whether a box belongs here; an open issue never follows what moves away."""
+        return same_place(box, self.anchor) or (not self.is_open and same_place(box, self.box))
+
+    def seen(self, sightings: Iterable[Sighting], at: Instant, terms: Terms) -> "Place":
+        """Count a look that showed it; `sightings` are those that belong here, at least one."""
+        found = tuple(sightings)
+        pace = 2 / (terms.rule.of_n + 1)
+        best = max(found, key=lambda one: one.score * (0.1 + iou(one.box_xyxyn, self.box)))
+        top = max(one.score for one in found)
+        votes = _voted(self.votes, found, pace)
+        place = replace(
+            self._counted(seen=True, at=at, terms=terms),
+            box=_blend(self.box, best.box_xyxyn, pace),
+            score=self.score + pace * (top - self.score),
+            votes=votes,
+            category=_elected(votes, self.category, CATEGORY_LEAD if self.is_open else 1.0),
+            seen_at=later(self.seen_at, at),
+        )
+        return place.settled(at)
+
+    def unseen(self, at: Instant, terms: Terms) -> "Place":
+        """Count a look in which the place was visible and empty."""
+        return self._counted(seen=False, at=at, terms=terms)
+
+    def stands(self, terms: Terms) -> bool:
+        """Say whether m of the last n looks showed it, for its dwell time, clearly enough."""
+        rule = terms.rule
+        return (
+            sum(self.history) >= rule.seen_m
+            and self.standing.window_s >= rule.dwell_s
+            and self.standing.seen >= MIN_SEEN_SHARE * self.standing.visible
+            and self.score >= terms.raise_score
+        )
+
+    def is_gone(self, terms: Terms) -> bool:
+        """Say whether m of the last n visible looks missed it, for the clearing time."""
+        return self.missing.visible > 0 and self.missing.window_s >= terms.rule.clear_after_s
+
+    def has_lapsed(self, at: Instant, terms: Terms) -> bool:
+        """Say whether a candidate is to be dropped."""
+        return (
+            self.missing.window_s > terms.lapse_s or at.seconds_since(self.seen_at) > terms.forget_s
+        )
+
+    def settled(self, at: Instant) -> "Place":
+        """Start a candidate's dwell time anew when it has moved away from its anchor."""
+        if self.is_open or iou(self.box, self.anchor) >= STILL_IOU:
+            return self
+        return replace(
+            self, anchor=self.box, standing=Tally(1, 1), missing=Tally(), first_seen_at=at.utc
+        )
+
+    def _counted(self, *, seen: bool, at: Instant, terms: Terms) -> "Place":
+        elapsed_s = at.seconds_since(self.observed_at)
+        fresh = self.history if elapsed_s <= terms.stale_s else ()
+        history = (*fresh, seen)[-terms.rule.of_n :]
+        missing, standing_s = Tally(), min(elapsed_s, terms.standing_step_s)
+        if history.count(False) >= terms.rule.seen_m:
+            was_missing = self.missing.visible > 0
+            missing_s = min(elapsed_s, terms.missing_step_s) if was_missing else 0.0
+            missing, standing_s = self.missing.plus(seen=seen, seconds=missing_s), 0.0
+        return replace(
+            self,
+            history=history,
+            missing=missing,
+            standing=self.standing.plus(seen=seen, seconds=standing_s),
+            observed_at=later(self.observed_at, at),
+        )
+
+
+def later(known: Instant, at: Instant) -> Instant:
+    """The later of two moments; a moment of another boot is later, whatever the wall clock says."""
+    if known.boot_id == at.boot_id and known.monotonic_s > at.monotonic_s:
+        return known
+    return at
+
+
+def _blend(box: Box, towards: Box, pace: float) -> Box:
+    x1, y1, x2, y2 = (
+        round(old + pace * (new - old), 6) for old, new in zip(box, towards, strict=True)
+    )
+    return x1, y1, x2, y2
+
+
+def _voted(
+    votes: tuple[tuple[Category, float], ...], found: tuple[Sighting, ...], pace: float
+) -> tuple[tuple[Category, float], ...]:
+    scores = dict(votes)
+    for category in {*scores, *(one.category for one in found)}:
+        score = max((one.score for one in found if one.category is category), default=0.0)
+        old = scores.get(category, 0.0)
+        scores[category] = old + pace * (score - old)
+    return tuple(sorted(scores.items()))
+
+
+def _elected(votes: tuple[tuple[Category, float], ...], current: Category, lead: float) -> Category:
+    best, score = max(votes, key=lambda vote: vote[1])
+    return best if score > lead * dict(votes)[current] else current
