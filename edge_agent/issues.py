@@ -18,7 +18,15 @@ from contract.messages import Phase, Reason, Severity
 from edge_agent.clock import Instant
 from edge_agent.issue_state import CameraIssues, Past
 from edge_agent.looks import Look
-from edge_agent.observations import RIVAL_IOU, Scene, Sighting, containment, iou, same_place
+from edge_agent.observations import (
+    CONTESTED,
+    RIVAL_IOU,
+    Scene,
+    Sighting,
+    containment,
+    iou,
+    same_place,
+)
 from edge_agent.policy import Policy
 from edge_agent.presence import Issue, Place, Tally
 from edge_agent.zones import Box
@@ -30,8 +38,7 @@ __all__ = ["CameraIssues", "Past", "Place", "Policy", "Tally", "Transition", "st
 MAX_PLACES = 64
 MAX_PAST = 64
 
-# Of one heap on one spot, only one of these families makes an issue.
-CONTESTED = frozenset({Family.VENDOR, Family.BIN, Family.GARBAGE})
+# A heap that lies so far inside a bin's box is that bin's.
 IN_BIN_CONTAINMENT = 0.8
 
 

@@ -17,15 +17,14 @@ SAME_IOU = 0.3
 SAME_CONTAINMENT = 0.7
 SAME_AREA_RATIO = 0.1
 
-# Two classes on one spot compete from this overlap on; the better score wins.
+# Two classes on one spot compete from this overlap on. What another class explains better is not
+# seen: a bin that is more a bin than an overflow, a cover more intact than broken, a parked van.
 RIVAL_IOU = 0.5
-RIVALS: dict[Category, tuple[str, ...]] = {
-    Category.STREET_VENDOR: ("vehicle", "person"),
-    Category.BIN_OVERFLOW: ("garbage_bin",),
-    Category.EXPOSED_GARBAGE: ("garbage_bin", "vehicle"),
-    Category.MANHOLE_DAMAGED: ("manhole_ok",),
-    Category.MANHOLE_MISSING: ("manhole_ok",),
-}
+# People and vehicles may belong to a stall (its seller, its tricycle), so they must win clearly.
+RIVAL_LEAD = {"person": 1.3, "vehicle": 1.3}
+# Of one heap on one spot only one of these families makes an issue. Single looks waver between
+# them, so they compete by evidence over time, in issues.py, and not here.
+CONTESTED = frozenset({Family.VENDOR, Family.BIN, Family.GARBAGE})
 
 # What may stand before a place, from which score on, and how much of it must be covered.
 OCCLUDERS = frozenset({"person", "vehicle"})
@@ -91,7 +90,7 @@ class Scene:
             Sighting(category, box, score)
             for category in sorted(judged)
             for box, score in boxes[category.value]
-            if score >= keep[category] and not _beaten(box, score, RIVALS[category], boxes)
+            if score >= keep[category] and not _beaten(box, score, _RIVALS[category], boxes)
         ]
         sightings.sort(key=lambda found: (-found.score, found.category, found.box_xyxyn))
         occluders = tuple(
@@ -118,6 +117,15 @@ class Scene:
         return _covered_share((x1, y1, x2, y2), before) > HIDDEN_SHARE
 
 
+def _rivals(category: Category) -> tuple[str, ...]:
+    own = CONTESTED if category.family in CONTESTED else {category.family}
+    allies = {other.value for other in Category if other.family in own}
+    return tuple(name for name in CLASSES if name not in allies)
+
+
+_RIVALS = {category: _rivals(category) for category in Category}
+
+
 def _by_class(detections: Detections) -> dict[str, list[tuple[Box, float]]]:
     found: dict[str, list[tuple[Box, float]]] = {name: [] for name in CLASSES}
     rows = zip(
@@ -142,7 +150,7 @@ def _beaten(
     box: Box, score: float, rivals: tuple[str, ...], boxes: dict[str, list[tuple[Box, float]]]
 ) -> bool:
     return any(
-        other_score > score and iou(box, other) > RIVAL_IOU
+        other_score > RIVAL_LEAD.get(name, 1.0) * score and iou(box, other) > RIVAL_IOU
         for name in rivals
         for other, other_score in boxes[name]
     )

@@ -42,6 +42,16 @@ class Terms:
     every_s: float
 
     @property
+    def dwell_s(self) -> float:
+        """The dwell time to the nearest look: looks fall a little early or late."""
+        return max(0.0, self.rule.dwell_s - self.every_s / 2)
+
+    @property
+    def clear_after_s(self) -> float:
+        """The clearing time to the nearest look."""
+        return max(0.0, self.rule.clear_after_s - self.every_s / 2)
+
+    @property
     def standing_step_s(self) -> float:
         """The most that one look adds to the time a thing stands."""
         return max(COUNTED_INTERVALS * self.every_s, COUNTED_SHARE * self.rule.dwell_s)

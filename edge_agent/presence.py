@@ -17,6 +17,8 @@ from edge_agent.zones import Box
 STILL_IOU = 0.5
 # Seen in fewer than this share of all visible looks, a candidate flickers and is not raised.
 MIN_SEEN_SHARE = 0.5
+# Votes for a category follow this much slower than score and box: what a thing is changes rarely.
+VOTE_SHARE = 1 / 4
 # An open issue changes its category when another's votes exceed its own by this factor.
 CATEGORY_LEAD = 1.25
 
@@ -51,7 +53,7 @@ class Place:
 
     `anchor` is where it stands and never follows slowly; `box` is the smoothed box of late.
     `history` holds the last visible looks, the newest last; `standing` counts since it stands
-    there, `missing` since more looks miss it than show it. `votes` are mean scores by category.
+    there, `missing` since it was last found. `votes` are mean scores by category.
     """
 
     family: Family
@@ -106,7 +108,7 @@ class Place:
         pace = 2 / (terms.rule.of_n + 1)
         best = max(found, key=lambda one: one.score * (0.1 + iou(one.box_xyxyn, self.box)))
         top = max(one.score for one in found)
-        votes = _voted(self.votes, found, pace)
+        votes = _voted(self.votes, found, max(VOTE_SHARE * pace, 1 / (self.standing.seen + 1)))
         place = replace(
             self._counted(seen=True, at=at, terms=terms),
             box=_blend(self.box, best.box_xyxyn, pace),
@@ -126,14 +128,15 @@ class Place:
         rule = terms.rule
         return (
             sum(self.history) >= rule.seen_m
-            and self.standing.window_s >= rule.dwell_s
+            and self.standing.window_s >= terms.dwell_s
             and self.standing.seen >= MIN_SEEN_SHARE * self.standing.visible
             and self.score >= terms.raise_score
         )
 
     def is_gone(self, terms: Terms) -> bool:
         """Say whether m of the last n visible looks missed it, for the clearing time."""
-        return self.missing.visible > 0 and self.missing.window_s >= terms.rule.clear_after_s
+        missed_long = self.missing.window_s >= terms.clear_after_s
+        return missed_long and _is_mostly_missed(self.history, terms)
 
     def has_lapsed(self, at: Instant, terms: Terms) -> bool:
         """Say whether a candidate is to be dropped."""
@@ -153,15 +156,14 @@ class Place:
         elapsed_s = at.seconds_since(self.observed_at)
         fresh = self.history if elapsed_s <= terms.stale_s else ()
         history = (*fresh, seen)[-terms.rule.of_n :]
-        missing, standing_s = Tally(), min(elapsed_s, terms.standing_step_s)
-        if history.count(False) >= terms.rule.seen_m:
-            was_missing = self.missing.visible > 0
-            missing_s = min(elapsed_s, terms.missing_step_s) if was_missing else 0.0
-            missing, standing_s = self.missing.plus(seen=seen, seconds=missing_s), 0.0
+        gone = _is_mostly_missed(history, terms)
+        missing_s = min(elapsed_s, terms.missing_step_s)
+        standing_s = 0.0 if gone else min(elapsed_s, terms.standing_step_s)
+        found_again = seen and not gone
         return replace(
             self,
             history=history,
-            missing=missing,
+            missing=Tally() if found_again else self.missing.plus(seen=seen, seconds=missing_s),
             standing=self.standing.plus(seen=seen, seconds=standing_s),
             observed_at=later(self.observed_at, at),
         )
@@ -172,6 +174,10 @@ def later(known: Instant, at: Instant) -> Instant:
     if known.boot_id == at.boot_id and known.monotonic_s > at.monotonic_s:
         return known
     return at
+
+
+def _is_mostly_missed(history: tuple[bool, ...], terms: Terms) -> bool:
+    return history.count(False) >= terms.rule.seen_m
 
 
 def _blend(box: Box, towards: Box, pace: float) -> Box:
