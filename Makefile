@@ -13,7 +13,7 @@ test: check
 	$(BIN)/python -m pytest -m "not nightly"
 
 nightly: check
-	$(BIN)/python -m pytest
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest
 
 check: lint types docs
 
