@@ -235,6 +235,9 @@ class Limits(Section):
 
     store_bytes: int = Field(2_000_000_000, ge=10_000_000, description="disk quota of the state")
     inference_threads: int = Field(0, ge=0, description="0: one a core")
+    ledger: Path | None = Field(
+        None, description="for fault tests: a file that lists every report before it is stored"
+    )
 
 
 class Metrics(Section):
@@ -288,6 +291,7 @@ def load_agent(path: Path) -> AgentConfig:
             "state_dir": base / config.state_dir,
             "grid": absolute(config.grid),
             "components": absolute(config.components),
+            "limits": config.limits.model_copy(update={"ledger": absolute(config.limits.ledger)}),
             "cameras": tuple(str(base / pattern) for pattern in config.cameras),
             "broker": config.broker.model_copy(
                 update={
