@@ -23,7 +23,7 @@ from edge_agent.clock import ReplayClock
 from edge_agent.config import CameraConfig
 from edge_agent.detections import Detections
 from edge_agent.detector import Detector
-from edge_agent.frames import ArrayPicture, Frame, Picture
+from edge_agent.frames import ArrayPicture, Frame, Picture, Rgb
 from edge_agent.issues import CameraIssues, step
 from edge_agent.looks import Look, plans_of
 from edge_agent.policy import Policy
@@ -146,14 +146,18 @@ def describe(clip: Path) -> dict[str, Any]:
 
 def make_1080p(source: Path, target: Path, frames: int) -> None:
     """Write so many frames of a clip as 1920x1080 H.264 at 25 frames/s and 4 Mbit/s."""
+    write_h264(target, (picture.rgb(1920, 1080) for _, picture in _first(source, frames)), 25)
+
+
+def write_h264(target: Path, pictures: Iterator[Rgb], fps: int) -> None:
+    """Write RGB pictures of one size as H.264 with a key frame every two seconds."""
     with av.open(str(target), "w") as out:
-        stream = out.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
-        stream.bit_rate = 4_000_000
-        stream.options = {"preset": "veryfast", "g": "50"}
-        for _, picture in _first(source, frames):
-            array = picture.rgb(stream.width, stream.height)
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24")))
+        stream = out.add_stream("libx264", rate=fps)
+        stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
+        stream.options = {"preset": "veryfast", "g": str(2 * fps), "bf": "0"}
+        for picture in pictures:
+            stream.height, stream.width = picture.shape[:2]
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         out.mux(stream.encode())
 
 

@@ -1,5 +1,6 @@
 """Write docs/reference from the code, or check that it is up to date and that no link is dead."""
 
+import json
 import re
 import sys
 import types
@@ -14,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from benchmarks.__main__ import app as bench
+from benchmarks.truth import Truth
 from central_ingest.__main__ import app as central_ingest
 from contract import messages
 from edge_agent.__main__ import app as edge_agent
@@ -27,6 +29,14 @@ PAGES: dict[str, tuple[str, type[BaseModel]]] = {
     "agent-yaml.md": ("Agent YAML", AgentConfig),
     "model-card.md": ("Model card", ModelCard),
 }
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "camera": CameraConfig,
+    "agent": AgentConfig,
+    "model-card": ModelCard,
+    "truth": Truth,
+    "issue-report": messages.IssueReport,
+    "receipt": messages.Receipt,
+}
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -38,6 +48,9 @@ def pages() -> dict[Path, str]:
         for name, (title, model) in PAGES.items()
     }
     result[folder / "messages.md"] = NOTE + "# Messages\n\n" + "\n".join(message_sections())
+    for name, model in SCHEMAS.items():
+        schema = json.dumps(model.model_json_schema(by_alias=True), indent=1, ensure_ascii=False)
+        result[folder / "schemas" / f"{name}.schema.json"] = schema + "\n"
     result[folder / "commands.md"] = NOTE + "# Commands\n\n" + "\n".join(command_sections())
     return result
 
