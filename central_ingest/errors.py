@@ -7,11 +7,12 @@ CentreError
 │   ├── NotFound             there is no such case, user, cell …
 │   └── StoreUnavailable     the database cannot be used now; the same step may work later
 ├── UnreadableMessage        bytes from the broker that are no message of ours
+├── SubscriberStopped        the MQTT network thread ended unasked
 ├── ConflictingReport        the same issue and revision came before with another body
 ├── StepError
 │   ├── IllegalStep          the case's state does not allow this step
 │   └── ReasonMissing        this step needs a reason
-├── GridFileError            a file of cells or components cannot be imported
+├── GridFileError            a file of cells or components cannot be read or written
 ├── EvidenceError
 │   ├── EvidenceMismatch     bytes differ from their name, size or type
 │   ├── EvidenceTooLarge     more bytes than the store accepts
@@ -50,6 +51,10 @@ class UnreadableMessage(CentreError):
     """Bytes from the broker that are no message of ours; the message says why."""
 
 
+class SubscriberStopped(CentreError):
+    """The network thread ended although nobody asked it to."""
+
+
 class ConflictingReport(CentreError):
     """The same issue and revision came before with another body: the first one stands."""
 
@@ -67,7 +72,7 @@ class ReasonMissing(StepError):
 
 
 class GridFileError(CentreError):
-    """A file of cells or components cannot be imported; the message names file and feature."""
+    """A file of cells or components cannot be read or written; the message names it."""
 
 
 class EvidenceError(CentreError):

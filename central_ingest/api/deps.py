@@ -1,15 +1,16 @@
 """What every route and page is given by the composition root."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import Request
-from sqlalchemy import Engine
 
 from central_ingest.clock import Now
 from central_ingest.config import HttpSettings
 from central_ingest.evidence import EvidenceStore
 from central_ingest.store.access import Actor
+from central_ingest.store.database import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Deps:
     nobody is logged in (pages answer with a redirect to /login), and is `local` on an open
     loopback centre. Reading: `with deps.engine.connect() as connection: queries.list_cases(...)`.
     Writing: `with database.writing(deps.engine) as connection: queries.decide(...)`.
+    `stopping` is set when the server ends; long answers must end with it.
     """
 
     engine: Engine
@@ -27,3 +29,4 @@ class Deps:
     actor: Callable[[Request], Actor]
     now: Now
     evidence: EvidenceStore
+    stopping: threading.Event

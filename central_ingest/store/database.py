@@ -21,15 +21,21 @@ from sqlalchemy.pool import QueuePool
 
 from central_ingest.errors import RefusedToStart, StoreUnavailable
 
+__all__ = [
+    "Connection",
+    "Engine",
+    "check_version",
+    "migrate",
+    "open_engine",
+    "reading",
+    "translated",
+    "writing",
+]
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITING = "gridwatch_writing"
 _FILING_LOCK = 0x6772_6964
 BUSY_TIMEOUT_S = 30
-
-
-def sqlite_url(path: Path) -> str:
-    """The URL of a SQLite file."""
-    return f"sqlite:///{path}"
 
 
 def open_engine(url: str) -> Engine:

@@ -26,7 +26,6 @@ from central_ingest.store.views import (
     CaseSummary,
     Change,
     DecisionView,
-    EvidenceState,
     EvidenceView,
     ProposalView,
     SightingView,
@@ -106,6 +105,12 @@ def count_by_state(connection: Connection) -> dict[CaseState, int]:
     )
     found = {row[0]: row[1] for row in rows}
     return {state: found.get(state.value, 0) for state in OPEN_STATES}
+
+
+def count_quarantined(connection: Connection) -> int:
+    """How many messages wait in quarantine for somebody to look at them."""
+    waiting = t.quarantine.c.requeued_at.is_(None)
+    return int(connection.execute(select(func.count()).where(waiting)).scalar_one())
 
 
 def changes_since(connection: Connection, change_id: int, limit: int = 100) -> list[Change]:
@@ -230,27 +235,20 @@ def _summaries(connection: Connection, rows: Sequence[Row[Any]]) -> list[CaseSum
     ]
 
 
-def _evidence_rows() -> Select[Any]:
-    return select(t.evidence_ref, t.evidence.c.stored_at).outerjoin(
-        t.evidence, t.evidence.c.sha256 == t.evidence_ref.c.sha256
-    )
-
-
 def _evidence_view(row: Row[Any]) -> EvidenceView:
-    state: EvidenceState = "lost" if row.lost_at else "pending"
     return EvidenceView(
         sha256=row.sha256,
         kind=row.kind,
         media_type=row.media_type,
         bytes=row.bytes,
-        state="present" if row.stored_at else state,
+        state=row.state,
     )
 
 
 def _stills(connection: Connection, hashes: set[str]) -> dict[str, EvidenceView]:
     if not hashes:
         return {}
-    rows = connection.execute(_evidence_rows().where(t.evidence_ref.c.sha256.in_(hashes)))
+    rows = connection.execute(select(t.evidence_ref).where(t.evidence_ref.c.sha256.in_(hashes)))
     return {row.sha256: _evidence_view(row) for row in rows}
 
 
@@ -262,7 +260,7 @@ def _sightings(connection: Connection, case_id: int) -> tuple[SightingView, ...]
     ).all()
     evidence: dict[Any, list[EvidenceView]] = {row.issue_id: [] for row in rows}
     named = connection.execute(
-        _evidence_rows()
+        select(t.evidence_ref)
         .where(t.evidence_ref.c.issue_id.in_(list(evidence)))
         .order_by(t.evidence_ref.c.named_at, t.evidence_ref.c.kind, t.evidence_ref.c.sha256)
     )

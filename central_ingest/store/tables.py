@@ -7,7 +7,8 @@ Invariants, numbered, checked by tests:
 3. `case` repeats what lists need (counts, cameras, times, presence), always written in the
    transaction that changed a sighting, so that a list is one indexed read.
 4. Every change of a case writes one row of `change` in the same transaction.
-5. Nothing here is deleted by the ingest.
+5. `evidence_ref.state` is present where `evidence` has the hash; pending, then lost, elsewhere.
+6. Nothing here is deleted by the ingest.
 """
 
 from datetime import UTC, datetime
@@ -182,9 +183,9 @@ evidence_ref = Table(
     Column("media_type", String(64), nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("named_at", UtcDateTime, nullable=False),
-    Column("lost_at", UtcDateTime),
+    Column("state", String(16), nullable=False),
     Index(None, "sha256"),
-    Index(None, "lost_at", "named_at"),
+    Index(None, "state", "named_at"),
 )
 
 evidence = Table(

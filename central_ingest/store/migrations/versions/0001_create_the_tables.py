@@ -149,9 +149,9 @@ Table(
     Column("media_type", String(64), nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("named_at", Time, nullable=False),
-    Column("lost_at", Time),
+    Column("state", String(16), nullable=False),
     Index(None, "sha256"),
-    Index(None, "lost_at", "named_at"),
+    Index(None, "state", "named_at"),
 )
 
 Table(

@@ -1,0 +1,336 @@
+"""The command line: `central-ingest serve`, `ingest`, `import`, `enrol`, `user` and others."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from central_ingest import app as centre
+from central_ingest import config, grid
+from central_ingest.clock import utc_now
+from central_ingest.config import Settings
+from central_ingest.dedup import Place
+from central_ingest.errors import CentreError, ConfigError
+from central_ingest.store import access, cells, exports, requeues
+from central_ingest.store.access import Actor, Role
+from central_ingest.store.database import Engine, reading, writing
+from contract.topics import AgentAddress
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The centre of Gridwatch.")
+import_app = typer.Typer(no_args_is_help=True, help="Bring cells and components in.")
+export_app = typer.Typer(no_args_is_help=True, help="Write cases and cells to files.")
+user_app = typer.Typer(no_args_is_help=True, help="People and programs that may ask the centre.")
+app.add_typer(import_app, name="import")
+app.add_typer(export_app, name="export")
+app.add_typer(user_app, name="user")
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="The settings, a YAML file.")]
+Data = Annotated[Path | None, typer.Option(help="The folder of database and evidence.")]
+BrokerHost = Annotated[str | None, typer.Option(help="Where the MQTT broker is.")]
+BrokerPort = Annotated[int | None, typer.Option(help="The port of the MQTT broker.")]
+
+
+def _settings(config_file: Path | None, data: Path | None, **sections: dict[str, Any]) -> Settings:
+    overrides: dict[str, Any] = {
+        name: {key: value for key, value in given.items() if value is not None}
+        for name, given in sections.items()
+    }
+    if data is not None:
+        overrides["data"] = data
+    return config.load(config_file, overrides)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """One clear line and exit 1 instead of a traceback, for everything that we understand."""
+    try:
+        yield
+    except CentreError as error:
+        typer.echo(f"central-ingest: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def serve(  # noqa: PLR0913 -- one parameter an option
+    *,
+    config_file: ConfigFile = None,
+    data: Data = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    broker_host: BrokerHost = None,
+    broker_port: BrokerPort = None,
+    ingest: Annotated[bool, typer.Option(help="Run the ingest beside.")] = True,
+    grid_file: Annotated[
+        Path | None, typer.Option("--grid", help="Cells to import if they are not there yet.")
+    ] = None,
+) -> None:
+    """Answer people, and take reports in beside."""
+    with _explained():
+        broker = {"host": broker_host, "port": broker_port}
+        settings = _settings(config_file, data, http={"host": host, "port": port}, broker=broker)
+        if grid_file is not None:
+            _import_cells(centre.open_database(settings), grid_file, None, again=False)
+        given = {
+            "--config": config_file,
+            "--data": data,
+            "--broker-host": broker_host,
+            "--broker-port": broker_port,
+        }
+        arguments = [
+            part
+            for option, value in given.items()
+            if value is not None
+            for part in (option, str(value))
+        ]
+        command = centre.ingest_command(arguments) if ingest else None
+        centre.serve(settings, command, lambda line: print(line, flush=True))
+
+
+@app.command()
+def ingest(
+    *,
+    config_file: ConfigFile = None,
+    data: Data = None,
+    broker_host: BrokerHost = None,
+    broker_port: BrokerPort = None,
+    worker: Annotated[str, typer.Option(help="Its name; each worker needs its own.")] = "ingest",
+    parent_pid: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Take reports in, without API and pages."""
+    with _explained():
+        settings = _settings(config_file, data, broker={"host": broker_host, "port": broker_port})
+        centre.run_ingest(settings, worker, parent_pid)
+
+
+@app.command()
+def migrate(*, config_file: ConfigFile = None, data: Data = None) -> None:
+    """Bring the database to this version."""
+    with _explained():
+        centre.migrate_database(_settings(config_file, data))
+        typer.echo("the database is at this version")
+
+
+@app.command()
+def requeue(*, config_file: ConfigFile = None, data: Data = None) -> None:
+    """File again what lies in quarantine, after an upgrade or a correction."""
+    with _explained():
+        settings = _settings(config_file, data)
+        engine = centre.open_database(settings)
+        rules = centre.filing_rules(settings)
+        done = requeues.requeue(engine, rules, settings.ingest.body_max_bytes, utc_now())
+        typer.echo(f"filed {done.filed}, still in quarantine {done.left}")
+
+
+@app.command()
+def enrol(
+    agent_id: Annotated[str, typer.Argument(help="The agent's id, as in its topics.")],
+    *,
+    config_file: ConfigFile = None,
+    data: Data = None,
+    city: Annotated[str, typer.Option(help="Its city, as in its topics.")] = "demo",
+    out: Annotated[Path | None, typer.Option(help="File to write; else it is printed.")] = None,
+) -> None:
+    """Give an agent its token, in one file that holds what it needs; an earlier token ends."""
+    with _explained():
+        settings = _settings(config_file, data)
+        try:
+            AgentAddress(city, agent_id)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        with writing(centre.open_database(settings)) as connection:
+            token = access.issue_token(connection, Actor(agent_id, Role.AGENT), utc_now())
+        enrolment = {
+            "schema": "enrolment/1.0",
+            "city": city,
+            "agent_id": agent_id,
+            "centre": {"url": settings.http.address, "token": token},
+            "broker": {"host": settings.broker.host, "port": settings.broker.port},
+        }
+        _write_secret(out, json.dumps(enrolment, indent=2, ensure_ascii=False))
+
+
+def _write_secret(out: Path | None, text: str) -> None:
+    if out is None:
+        typer.echo(text)
+        return
+    out.touch(mode=0o600)
+    out.chmod(0o600)
+    out.write_text(text + "\n", encoding="utf-8")
+    typer.echo(f"written to {out}; it holds a secret", err=True)
+
+
+def _password() -> str:
+    """From the prompt, or the first line of what is piped in."""
+    if sys.stdin.isatty():
+        given = str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    else:
+        given = sys.stdin.readline().rstrip("\n")
+    if len(given) < 8:
+        raise ConfigError("the password has fewer than 8 characters")
+    return given
+
+
+@user_app.command("add")
+def user_add(
+    name: str,
+    *,
+    role: Annotated[Role, typer.Option(help="reader, officer or admin.")] = Role.OFFICER,
+    config_file: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """Add somebody, or give them a new password and role."""
+    with _explained():
+        if role is Role.AGENT:
+            raise ConfigError("agents are enrolled: central-ingest enrol AGENT")
+        engine = centre.open_database(_settings(config_file, data))
+        password = _password()
+        with writing(engine) as connection:
+            access.put_user(connection, Actor(name, role), password, utc_now())
+        typer.echo(f"{name} is {role.value}")
+
+
+@user_app.command("token")
+def user_token(
+    name: str,
+    *,
+    role: Annotated[Role, typer.Option(help="reader, officer or admin.")] = Role.READER,
+    config_file: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """Print a bearer token for a program; it is shown once."""
+    with _explained():
+        if role is Role.AGENT:
+            raise ConfigError("agents are enrolled: central-ingest enrol AGENT")
+        with writing(centre.open_database(_settings(config_file, data))) as connection:
+            typer.echo(access.issue_token(connection, Actor(name, role), utc_now()))
+
+
+@user_app.command("disable")
+def user_disable(name: str, *, config_file: ConfigFile = None, data: Data = None) -> None:
+    """Lock somebody out, and end their sessions."""
+    with _explained():
+        with writing(centre.open_database(_settings(config_file, data))) as connection:
+            found = access.disable_user(connection, name, utc_now())
+        if not found:
+            raise ConfigError(f"there is no user {name}")
+        typer.echo(f"{name} is locked out")
+
+
+@user_app.command("list")
+def user_list(*, config_file: ConfigFile = None, data: Data = None) -> None:
+    """Everybody who can log in."""
+    with _explained(), reading(centre.open_database(_settings(config_file, data))) as connection:
+        for user in access.list_users(connection):
+            typer.echo(f"{user.name}\t{user.role.value}")
+
+
+@import_app.command("grid")
+def import_grid(
+    file: Annotated[Path, typer.Argument(help="GeoJSON polygons with 15-character codes.")],
+    *,
+    config_file: ConfigFile = None,
+    data: Data = None,
+    version: Annotated[str | None, typer.Option(help="Else the file's, else its name.")] = None,
+) -> None:
+    """Import cells, all of the file or none."""
+    with _explained():
+        engine = centre.open_database(_settings(config_file, data))
+        typer.echo(_import_cells(engine, file, version, again=True))
+
+
+def _import_cells(engine: Engine, file: Path, version: str | None, *, again: bool) -> str:
+    found = grid.read_cells(file)
+    digest = sha256(file.read_bytes()).hexdigest()
+    name = version or grid.version_of(file)
+    with writing(engine) as connection:
+        if not again and cells.has_source(connection, digest):
+            return f"grid {name} is there already"
+        origin = cells.GridSource(name, file.name, digest)
+        cells.import_cells(connection, origin, found, utc_now())
+    return f"grid {name}: {len(found)} cells"
+
+
+@import_app.command("lattice")
+def import_lattice(  # noqa: PLR0913 -- one parameter an option
+    lon: float,
+    lat: float,
+    *,
+    rows: Annotated[int, typer.Option(help="Cells north to south.")] = 10,
+    columns: Annotated[int, typer.Option(help="Cells west to east.")] = 10,
+    side_m: Annotated[float, typer.Option(help="Length of a side.")] = 100,
+    out: Annotated[Path | None, typer.Option(help="Also write GeoJSON, for agents.")] = None,
+    config_file: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """Generate square cells around a point, marked as unofficial, where a city has none yet."""
+    with _explained():
+        engine = centre.open_database(_settings(config_file, data))
+        centre_point = Place(lon, lat, 0)
+        found = grid.lattice(centre_point, rows, columns, side_m)
+        version = grid.lattice_version(centre_point, rows, columns, side_m)
+        text = grid.to_geojson(found, version)
+        origin = cells.GridSource(version, "lattice", sha256(text.encode()).hexdigest())
+        with writing(engine) as connection:
+            cells.import_cells(connection, origin, found, utc_now())
+        if out is not None:
+            out.write_text(text, encoding="utf-8")
+        typer.echo(f"grid {version}: {len(found)} cells, unofficial")
+
+
+@import_app.command("components")
+def import_components(
+    file: Annotated[Path, typer.Argument(help="GeoJSON points with id, standard and kind.")],
+    *,
+    config_file: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """Import registered objects (部件)."""
+    with _explained():
+        engine = centre.open_database(_settings(config_file, data))
+        found = grid.read_components(file)
+        with writing(engine) as connection:
+            cells.import_components(connection, found)
+        typer.echo(f"{len(found)} components")
+
+
+@export_app.command("grid")
+def export_grid(
+    out: Path,
+    *,
+    config_file: ConfigFile = None,
+    data: Data = None,
+    version: Annotated[str | None, typer.Option(help="Else the one in use.")] = None,
+) -> None:
+    """Write cells as GeoJSON, as agents read them."""
+    with _explained():
+        engine = centre.open_database(_settings(config_file, data))
+        count = exports.export_grid(engine, out, version)
+        typer.echo(f"{count} cells written to {out}")
+
+
+@export_app.command("cases")
+def export_cases(out: Path, *, config_file: ConfigFile = None, data: Data = None) -> None:
+    """Write all cases, their sightings and decisions as a SQLite file, e.g. for Datasette."""
+    with _explained():
+        engine = centre.open_database(_settings(config_file, data))
+        count = exports.export_cases(engine, out)
+        typer.echo(f"{count} cases written to {out}")
+
+
+def main() -> None:
+    """Run the command line."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    app()
+
+
+if __name__ == "__main__":
+    main()

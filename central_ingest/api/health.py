@@ -1,0 +1,103 @@
+"""Whether the centre works, for people and for Prometheus."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+
+from central_ingest.api.auth import require
+from central_ingest.api.deps import Deps
+from central_ingest.errors import StoreUnavailable
+from central_ingest.store.access import Role
+from central_ingest.store.database import reading
+from central_ingest.store.fleet import WorkerBeat, list_agents, list_cameras, list_workers
+from central_ingest.store.queries import count_by_state, count_quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`degraded` says what is wrong, each in one line; empty when all is well."""
+
+    database: bool
+    ingest: bool
+    broker: bool
+    degraded: tuple[str, ...]
+
+    @property
+    def status(self) -> str:
+        """One word."""
+        return "degraded" if self.degraded else "ok"
+
+
+def judge(workers: list[WorkerBeat], now: datetime) -> Health:
+    """Health from the workers' signs of life; the database answered."""
+    alive = [worker for worker in workers if worker.alive(now)]
+    broker = any(worker.connected for worker in alive)
+    wrong = []
+    if not alive:
+        wrong.append(
+            "no ingest is running: no sign of life"
+            + (f" since {max(w.beat_at for w in workers):%Y-%m-%d %H:%M:%S}Z" if workers else "")
+        )
+    wrong += [f"ingest {w.name}: {w.detail}" for w in alive if not w.connected]
+    return Health(database=True, ingest=bool(alive), broker=broker, degraded=tuple(wrong))
+
+
+def _look(deps: Deps) -> Health:
+    try:
+        with reading(deps.engine) as connection:
+            return judge(list_workers(connection), deps.now())
+    except StoreUnavailable as error:
+        return Health(database=False, ingest=False, broker=False, degraded=(str(error),))
+
+
+def _metrics(deps: Deps) -> bytes:
+    """Our own gauges, then what each ingest worker that is alive said with its last beat."""
+    registry = CollectorRegistry()
+    cases = Gauge("gridwatch_open_cases", "Open cases", ["state"], registry=registry)
+    agents = Gauge("gridwatch_agents", "Agents, as they last spoke", ["state"], registry=registry)
+    cameras = Gauge("gridwatch_cameras", "Cameras, by health", ["state"], registry=registry)
+    held = Gauge("gridwatch_quarantine_messages", "Messages in quarantine", registry=registry)
+    up = Gauge("gridwatch_ingest_up", "Whether a worker is alive", ["worker"], registry=registry)
+    now = deps.now()
+    with reading(deps.engine) as connection:
+        for state, count in count_by_state(connection).items():
+            cases.labels(state.value).set(count)
+        for agent in list_agents(connection):
+            agents.labels(agent.state).inc()
+        for camera in list_cameras(connection):
+            cameras.labels(camera.state.value).inc()
+        held.set(count_quarantined(connection))
+        workers = list_workers(connection)
+    for worker in workers:
+        up.labels(worker.name).set(worker.alive(now))
+    alive = [worker.metrics for worker in workers if worker.alive(now)]
+    return generate_latest(registry) + "".join(alive).encode()
+
+
+def make_router(deps: Deps) -> APIRouter:
+    """The routes of health and metrics."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz")
+    def healthz() -> Response:
+        """200 when all is well; 503 and the reasons when the database or the ingest is away."""
+        health = _look(deps)
+        body = {
+            "status": health.status,
+            "database": health.database,
+            "ingest": health.ingest,
+            "broker": health.broker,
+            "degraded": list(health.degraded),
+        }
+        return JSONResponse(body, 200 if health.database and health.ingest else 503)
+
+    @router.get("/metrics")
+    def metrics(request: Request) -> Response:
+        """Prometheus text."""
+        require(deps, request, Role.READER)
+        return Response(_metrics(deps), media_type=CONTENT_TYPE_LATEST)
+
+    return router

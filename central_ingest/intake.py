@@ -1,0 +1,180 @@
+"""Bytes from the broker → values of the contract; what cannot be read is named with its reason.
+
+The agent named in the topic is the identity: a payload that says otherwise is not read.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from central_ingest.errors import UnreadableMessage
+from contract.messages import AgentStatus, CameraHealth, CommandResult, IssueReport
+from contract.topics import PROPERTY_OUTBOX_ID, PROPERTY_SEQ, AgentAddress, Leaf, parse
+
+Message = IssueReport | AgentStatus | CameraHealth | CommandResult
+_MODELS: dict[Leaf, type[Message]] = {
+    Leaf.ISSUE: IssueReport,
+    Leaf.STATUS: AgentStatus,
+    Leaf.HEALTH: CameraHealth,
+    Leaf.RESULT: CommandResult,
+}
+READ_LEAVES = tuple(_MODELS)
+SEQ_MAX = 2**63 - 1
+_REASON_MAX = 500
+_SHOWN_MAX = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message as the broker handed it over, with its MQTT user properties."""
+
+    topic: str
+    body: bytes
+    received_at: datetime
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxSeq:
+    """A report's place in its agent's outbox: what receipts count."""
+
+    outbox_id: UUID
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """A message that was understood."""
+
+    delivery: Delivery
+    address: AgentAddress
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that goes to quarantine; receipted where `address` and `place` are known."""
+
+    delivery: Delivery
+    reason: str
+    address: AgentAddress | None = None
+    place: OutboxSeq | None = None
+
+
+def read(delivery: Delivery, body_max_bytes: int) -> Readable | Unreadable:
+    """Take a delivery apart; never raises."""
+    address: AgentAddress | None = None
+    try:
+        address, leaf = parse(delivery.topic)
+        _check_size(delivery, body_max_bytes)
+        message = _validate(leaf, delivery.body)
+        _check_identity(address, message)
+        return Readable(delivery, address, message)
+    except (UnreadableMessage, ValueError) as error:
+        reason = str(error)[:_REASON_MAX]
+        return Unreadable(delivery, reason, address, _place(delivery, body_max_bytes))
+
+
+def _check_size(delivery: Delivery, body_max_bytes: int) -> None:
+    if len(delivery.body) > body_max_bytes:
+        raise UnreadableMessage(
+            f"the body has {len(delivery.body)} bytes; at most {body_max_bytes} are taken"
+        )
+
+
+def place_of(report: IssueReport) -> OutboxSeq:
+    """Where a report stands in its agent's outbox."""
+    return OutboxSeq(report.outbox_id, report.seq)
+
+
+def _validate(leaf: Leaf, body: bytes) -> Message:
+    model = _MODELS.get(leaf)
+    if model is None:
+        raise UnreadableMessage(f"'{leaf.value}' is written by the centre, not read by it")
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        problems = error
+    return _validate_minor(leaf, model, body, problems)
+
+
+def _validate_minor(
+    leaf: Leaf, model: type[Message], body: bytes, problems: ValidationError
+) -> Message:
+    """Read a later minor version as the one we know: its new fields are kept, not understood."""
+    found = _json_object(body)
+    schema = found.get("schema")
+    known = f"{leaf.value}/1.0"
+    if isinstance(schema, str) and schema != known and re.match(rf"^{leaf.value}/1\.\d+$", schema):
+        try:
+            return model.model_validate_json(json.dumps({**found, "schema": known}))
+        except ValidationError as error:
+            problems = error
+    raise UnreadableMessage(_explain(problems)) from problems
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableMessage(f"the body is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise UnreadableMessage(f"the body is a JSON {type(found).__name__}; an object is expected")
+    return found
+
+
+def _explain(error: ValidationError) -> str:
+    problems = error.errors(include_url=False)
+    said = [
+        f"{'.'.join(str(step) for step in problem['loc']) or 'message'}: {problem['msg']}, "
+        f"found {_shown(problem['input'])}"
+        for problem in problems[:3]
+    ]
+    more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+    return "; ".join(said) + more
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}…"
+
+
+def _check_identity(address: AgentAddress, message: Message) -> None:
+    if message.agent_id != address.agent_id:
+        raise UnreadableMessage(
+            f"the topic is of agent {address.agent_id}, the payload says {message.agent_id}"
+        )
+    city = getattr(message, "city", address.city)
+    if city != address.city:
+        raise UnreadableMessage(f"the topic is of city {address.city}, the payload says {city}")
+
+
+def _place(delivery: Delivery, body_max_bytes: int) -> OutboxSeq | None:
+    """Outbox and seq of a report that could not be read: by its properties, else by its body."""
+    named = _as_place(
+        delivery.properties.get(PROPERTY_OUTBOX_ID), delivery.properties.get(PROPERTY_SEQ)
+    )
+    if named is not None or len(delivery.body) > body_max_bytes:
+        return named
+    try:
+        found = _json_object(delivery.body)
+    except UnreadableMessage:
+        return None
+    return _as_place(found.get("outbox_id"), found.get("seq"))
+
+
+def _as_place(outbox_id: Any, seq: Any) -> OutboxSeq | None:
+    try:
+        number = int(seq) if isinstance(seq, str | int) else 0
+        place = OutboxSeq(UUID(outbox_id), number) if isinstance(outbox_id, str) else None
+    except ValueError:
+        return None
+    return place if place is not None and 1 <= place.seq <= SEQ_MAX else None

@@ -1,0 +1,186 @@
+"""One transaction for a batch of messages: what is filed, what is quarantined, what is receipted.
+
+Guarantee (promise 3): receipts are returned only after the transaction that holds each report, or
+its quarantine, has committed. Each message has its own savepoint: one that cannot be filed is
+quarantined, and the rest of its batch is filed all the same.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, update
+from sqlalchemy.exc import CompileError, DataError, IntegrityError
+
+from central_ingest.errors import ConflictingReport
+from central_ingest.intake import SEQ_MAX, OutboxSeq, Readable, Unreadable, place_of
+from central_ingest.store import tables as t
+from central_ingest.store.database import Engine, writing
+from central_ingest.store.filing import FilingRules, evidence_here, file_report, insert_new
+from central_ingest.store.fleet import hold_health, hold_result, hold_status
+from contract.messages import AgentStatus, CameraHealth, IssueReport, Quarantined, Receipt
+from contract.topics import AgentAddress
+
+# What one message can cause by its content; a database that fails as a whole is none of these.
+_OF_ONE_MESSAGE = (
+    ConflictingReport,
+    IntegrityError,
+    DataError,
+    CompileError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+_RAW_MAX = 1 << 20
+_REASON_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """What a committed batch did, and the receipts that may now be sent.
+
+    `outcomes` counts pairs of phase (or kind of message) and outcome.
+    """
+
+    receipts: tuple[tuple[AgentAddress, Receipt], ...]
+    outcomes: Counter[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class _Held:
+    """What one agent's outbox is told."""
+
+    seqs: list[int] = field(default_factory=list)
+    quarantined: dict[int, str] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+
+
+class _Batch:
+    def __init__(self, connection: Connection, rules: FilingRules, now: datetime) -> None:
+        self._connection = connection
+        self._rules = rules
+        self._now = now
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        self.held: dict[tuple[AgentAddress, OutboxSeq], _Held] = {}
+
+    def take(self, message: Readable | Unreadable) -> None:
+        if isinstance(message, Unreadable):
+            self._quarantine(message)
+            return
+        try:
+            with self._connection.begin_nested():
+                self._hold(message)
+        except _OF_ONE_MESSAGE as error:
+            self._quarantine(_failed(message, error))
+
+    def _hold(self, readable: Readable) -> None:
+        message = readable.message
+        if isinstance(message, IssueReport):
+            outcome = file_report(
+                self._connection, message, readable.delivery.body, self._rules, self._now
+            )
+            held = self._held(readable.address, place_of(message))
+            held.seqs.append(message.seq)
+            held.asked.update(named.sha256 for named in message.evidence)
+            self.outcomes[message.phase.value, outcome.value] += 1
+        elif isinstance(message, AgentStatus):
+            hold_status(self._connection, message, self._now)
+            self.outcomes["status", "held"] += 1
+        elif isinstance(message, CameraHealth):
+            hold_health(self._connection, message, self._now)
+            self.outcomes["health", "held"] += 1
+        else:
+            hold_result(self._connection, message, self._now)
+            self.outcomes["result", "held"] += 1
+
+    def _quarantine(self, message: Unreadable) -> None:
+        hold_quarantined(self._connection, message, self._now)
+        self.outcomes["unreadable", "quarantined"] += 1
+        if message.address is not None and message.place is not None:
+            held = self._held(message.address, message.place)
+            held.seqs.append(message.place.seq)
+            held.quarantined[message.place.seq] = message.reason
+
+    def _held(self, address: AgentAddress, place: OutboxSeq) -> _Held:
+        return self.held.setdefault((address, OutboxSeq(place.outbox_id, 0)), _Held())
+
+
+def file_batch(
+    engine: Engine, messages: Sequence[Readable | Unreadable], rules: FilingRules, now: datetime
+) -> Filed:
+    """File every message in one transaction. Raises StoreUnavailable; nothing was held then."""
+    with writing(engine) as connection:
+        batch = _Batch(connection, rules, now)
+        for message in messages:
+            batch.take(message)
+        asked = {sha256 for held in batch.held.values() for sha256 in held.asked}
+        here = evidence_here(connection, asked)
+    receipts = tuple(
+        (address, _receipt(address, outbox, held, here, now))
+        for (address, outbox), held in batch.held.items()
+    )
+    return Filed(receipts, batch.outcomes)
+
+
+def ranges_of(seqs: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """Rising, separate ranges that hold exactly these numbers."""
+    ranges: list[tuple[int, int]] = []
+    for seq in sorted(set(seqs)):
+        if ranges and ranges[-1][1] == seq - 1:
+            ranges[-1] = (ranges[-1][0], seq)
+        else:
+            ranges.append((seq, seq))
+    return tuple(ranges)
+
+
+def hold_quarantined(connection: Connection, message: Unreadable, now: datetime) -> None:
+    """Keep what could not be read, once however often it comes, with the newest reason."""
+    delivery, place = message.delivery, message.place
+    mark = hashlib.sha256(delivery.topic.encode() + b"\0" + delivery.body).hexdigest()
+    values = {
+        "fingerprint": mark,
+        "topic": delivery.topic[:1000],
+        "agent_id": message.address.agent_id if message.address else None,
+        "outbox_id": place.outbox_id if place else None,
+        "seq": place.seq if place else None,
+        "reason": message.reason,
+        "raw": delivery.body[:_RAW_MAX],
+        "raw_bytes": len(delivery.body),
+        "times": 1,
+        "first_at": now,
+        "last_at": now,
+    }
+    if not insert_new(connection, t.quarantine, values):
+        row = t.quarantine.c
+        connection.execute(
+            update(t.quarantine)
+            .where(row.fingerprint == mark)
+            .values(times=row.times + 1, last_at=now, reason=message.reason)
+        )
+
+
+def _failed(readable: Readable, error: BaseException) -> Unreadable:
+    message = readable.message
+    said = str(error) if isinstance(error, ConflictingReport) else f"cannot be filed: {error!r}"
+    place = place_of(message) if isinstance(message, IssueReport) else None
+    if place is not None and place.seq > SEQ_MAX:
+        place = None
+    return Unreadable(readable.delivery, said[:_REASON_MAX], readable.address, place)
+
+
+def _receipt(
+    address: AgentAddress, outbox: OutboxSeq, held: _Held, here: frozenset[str], now: datetime
+) -> Receipt:
+    return Receipt(
+        agent_id=address.agent_id,
+        outbox_id=outbox.outbox_id,
+        ranges=ranges_of(held.seqs),
+        quarantined=tuple(
+            Quarantined(seq=seq, reason=reason) for seq, reason in sorted(held.quarantined.items())
+        ),
+        centre_time=now,
+        evidence=tuple(sorted(held.asked & here)),
+    )

@@ -1,0 +1,156 @@
+"""What agents say about themselves and their cameras, and what the ingest says about itself."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
+
+from central_ingest.store import tables as t
+from central_ingest.store.views import AgentView, CameraView
+from contract.messages import AgentStatus, CameraHealth, CameraState, CommandResult, Value
+
+BEAT_STALE = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerBeat:
+    """One sign of life of an ingest worker, with its metrics as Prometheus text."""
+
+    name: str
+    pid: int
+    started_at: datetime
+    beat_at: datetime
+    connected: bool
+    detail: str
+    metrics: str
+
+    def alive(self, now: datetime) -> bool:
+        """Whether it said so lately."""
+        return now - self.beat_at < BEAT_STALE
+
+
+def _body(message: Value) -> Any:
+    return json.loads(message.model_dump_json(by_alias=True))
+
+
+def _put(
+    connection: Connection, table: Table, key: ColumnElement[bool], values: dict[str, Any]
+) -> None:
+    if not connection.execute(update(table).where(key).values(**values)).rowcount:
+        connection.execute(insert(table).values(**values))
+
+
+def hold_status(connection: Connection, status: AgentStatus, now: datetime) -> None:
+    """Remember what an agent last said about itself."""
+    a = t.agent.c
+    values = {
+        "agent_id": status.agent_id,
+        "city": status.city,
+        "state": status.state,
+        "since": status.since,
+        "version": status.version[:64],
+        "waiting_reports": status.waiting_reports,
+        "body": _body(status),
+        "last_heard_at": now,
+    }
+    mine = (a.agent_id == status.agent_id) & (a.city == status.city)
+    _put(connection, t.agent, mine, values)
+
+
+def hold_health(connection: Connection, health: CameraHealth, now: datetime) -> None:
+    """Remember what an agent last said about one of its cameras."""
+    c = t.camera.c
+    values = {
+        "agent_id": health.agent_id,
+        "camera_id": health.camera_id,
+        "state": health.state.value,
+        "since": health.since,
+        "detail": health.detail,
+        "looks_per_s": health.looks_per_s,
+        "body": _body(health),
+        "last_heard_at": now,
+    }
+    mine = (c.agent_id == health.agent_id) & (c.camera_id == health.camera_id)
+    _put(connection, t.camera, mine, values)
+
+
+def hold_result(connection: Connection, result: CommandResult, now: datetime) -> None:
+    """Remember an agent's answer to a command; a command is answered once for one agent."""
+    r = t.command_result.c
+    values = {
+        "command_id": result.command_id,
+        "agent_id": result.agent_id,
+        "ok": result.ok,
+        "detail": result.detail,
+        "body": _body(result),
+        "received_at": now,
+    }
+    mine = (r.command_id == result.command_id) & (r.agent_id == result.agent_id)
+    _put(connection, t.command_result, mine, values)
+
+
+def list_agents(connection: Connection) -> list[AgentView]:
+    """Every agent that ever spoke."""
+    rows = connection.execute(select(t.agent).order_by(t.agent.c.city, t.agent.c.agent_id))
+    return [
+        AgentView(
+            city=row.city,
+            agent_id=row.agent_id,
+            state=row.state,
+            since=row.since,
+            version=row.version,
+            waiting_reports=row.waiting_reports,
+            last_heard_at=row.last_heard_at,
+        )
+        for row in rows
+    ]
+
+
+def list_cameras(connection: Connection) -> list[CameraView]:
+    """Every camera that an agent ever spoke of."""
+    rows = connection.execute(select(t.camera).order_by(t.camera.c.agent_id, t.camera.c.camera_id))
+    return [
+        CameraView(
+            agent_id=row.agent_id,
+            camera_id=row.camera_id,
+            state=CameraState(row.state),
+            since=row.since,
+            detail=row.detail,
+            looks_per_s=row.looks_per_s,
+            last_heard_at=row.last_heard_at,
+        )
+        for row in rows
+    ]
+
+
+def beat(connection: Connection, said: WorkerBeat) -> None:
+    """An ingest worker's sign of life."""
+    values = {
+        "name": said.name,
+        "pid": said.pid,
+        "started_at": said.started_at,
+        "beat_at": said.beat_at,
+        "connected": said.connected,
+        "detail": said.detail,
+        "metrics": said.metrics,
+    }
+    _put(connection, t.worker, t.worker.c.name == said.name, values)
+
+
+def list_workers(connection: Connection) -> list[WorkerBeat]:
+    """The last sign of life of every ingest worker."""
+    rows = connection.execute(select(t.worker).order_by(t.worker.c.name))
+    return [
+        WorkerBeat(
+            name=row.name,
+            pid=row.pid,
+            started_at=row.started_at,
+            beat_at=row.beat_at,
+            connected=row.connected,
+            detail=row.detail,
+            metrics=row.metrics,
+        )
+        for row in rows
+    ]
