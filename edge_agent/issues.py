@@ -33,8 +33,7 @@ from edge_agent.zones import Box
 
 __all__ = ["CameraIssues", "Past", "Place", "Policy", "Tally", "Transition", "step", "withdraw"]
 
-# A camera holds so many places, and remembers so many cleared ones; the weakest candidates and
-# the oldest memories go first, an open issue never.
+# A camera holds so many places, the best scores first, and remembers so many cleared ones.
 MAX_PLACES = 64
 MAX_PAST = 64
 
@@ -70,13 +69,15 @@ def step(
     A suspended look says nothing about any place; it only lets candidates expire.
     """
     state = _rebased(state, look.at)
-    places = state.places
-    if look.suspended is None:
-        places = _observed(places, look, policy)
-    places = _kept(places, look.at, policy)
+    places = tuple(
+        place
+        for place in state.places
+        if place.is_open or not place.is_forgotten(look.at, policy.terms[place.category])
+    )
     state = replace(state, places=places, past=_remembered(state.past, look.at, policy))
     if look.suspended is not None:
         return state, ()
+    state = replace(state, places=_kept(_observed(places, look, policy), policy))
     state, cleared = _clear(state, look, policy)
     state, raised = _raise(state, look, policy)
     state, updated = _update(state, look, policy)
@@ -129,10 +130,12 @@ def _observed(places: tuple[Place, ...], look: Look, policy: Policy) -> tuple[Pl
     scene = Scene.of(look.detections, look.judged, policy.keep_scores)
     known = [_observe(place, scene, look, policy) for place in places]
     for sighting in scene.sightings:
-        if not any(
+        if len(known) >= MAX_PLACES:
+            break
+        if _founds(sighting, look.at, policy) and not any(
             place.family is sighting.category.family and place.shows(sighting.box_xyxyn)
             for place in (*places, *known)
-        ) and _founds(sighting, look.at, policy):
+        ):
             known.append(Place.founded(sighting, look.at))
     return tuple(known)
 
@@ -160,15 +163,14 @@ def _founds(sighting: Sighting, at: Instant, policy: Policy) -> bool:
     return enough and policy.judges(sighting.category, sighting.box_xyxyn, at.utc)
 
 
-def _kept(places: tuple[Place, ...], at: Instant, policy: Policy) -> tuple[Place, ...]:
-    """Drop candidates that lapsed, lie on another place of their family, or are too many."""
+def _kept(places: tuple[Place, ...], policy: Policy) -> tuple[Place, ...]:
+    """Drop candidates that lapsed, or that lie on another place of their family."""
     kept: list[Place] = []
     for place in sorted(places, key=_rank):
-        lapsed = not place.is_open and place.has_lapsed(at, policy.terms[place.category])
+        lapsed = not place.is_open and place.has_lapsed(policy.terms[place.category])
         if place.is_open or not (lapsed or any(_is_one(place, other) for other in kept)):
             kept.append(place)
-    room = max(MAX_PLACES, sum(place.is_open for place in kept))
-    return tuple(kept[:room])
+    return tuple(kept)
 
 
 def _rank(place: Place) -> tuple[bool, float, float, str, Box]:
@@ -206,7 +208,7 @@ def _clear(
         if not (
             place.is_open
             and place.observed_at == look.at
-            and not place.history[-1]
+            and place.history[-1:] == (False,)
             and place.is_gone(policy.terms[place.category])
         ):
             left.append(place)

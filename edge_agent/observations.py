@@ -58,10 +58,13 @@ def containment(a: Box, b: Box) -> float:
 
 def same_place(a: Box, b: Box) -> bool:
     """Say whether two boxes show one thing; symmetric, not transitive."""
-    if iou(a, b) >= SAME_IOU:
+    shared = intersection(a, b)
+    if shared == 0:
+        return False
+    smaller, larger = sorted((box_area(a), box_area(b)))
+    if shared >= SAME_IOU * (smaller + larger - shared):
         return True
-    ratio = min(box_area(a), box_area(b)) / max(box_area(a), box_area(b), 1e-12)
-    return ratio >= SAME_AREA_RATIO and containment(a, b) >= SAME_CONTAINMENT
+    return smaller >= SAME_AREA_RATIO * larger and shared >= SAME_CONTAINMENT * smaller
 
 
 @dataclass(frozen=True, slots=True)

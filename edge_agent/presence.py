@@ -138,11 +138,14 @@ class Place:
         missed_long = self.missing.window_s >= terms.clear_after_s
         return missed_long and _is_mostly_missed(self.history, terms)
 
-    def has_lapsed(self, at: Instant, terms: Terms) -> bool:
-        """Say whether a candidate is to be dropped."""
-        return (
-            self.missing.window_s > terms.lapse_s or at.seconds_since(self.seen_at) > terms.forget_s
-        )
+    def has_lapsed(self, terms: Terms) -> bool:
+        """Say whether a candidate was missed for so long that it is none."""
+        missed_long = self.missing.window_s > terms.lapse_s
+        return missed_long and _is_mostly_missed(self.history, terms)
+
+    def is_forgotten(self, at: Instant, terms: Terms) -> bool:
+        """Say whether a candidate was not seen, visible or not, for so long that it starts anew."""
+        return at.seconds_since(self.seen_at) > terms.forget_s
 
     def settled(self, at: Instant) -> "Place":
         """Start a candidate's dwell time anew when it has moved away from its anchor."""

@@ -1,0 +1,107 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contract.catalogue import Category, Family
+from edge_agent.observations import Scene, containment, iou, same_place
+from edge_agent.zones import Box
+from tests.edge_agent.street import Seen, detections
+
+KEEP = dict.fromkeys(Category, 0.2)
+SPOT: Box = (0.4, 0.4, 0.6, 0.6)
+EDGES = st.integers(0, 20).map(lambda value: value / 20)
+BOXES = st.tuples(EDGES, EDGES, EDGES, EDGES)
+
+
+def scene(*boxes: Seen, judged: frozenset[Category] = frozenset(Category)) -> Scene:
+    return Scene.of(detections(boxes), judged, KEEP)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ((0.0, 0.0, 0.4, 0.4), (0.0, 0.0, 0.4, 0.4), True),
+        ((0.0, 0.0, 0.4, 0.4), (0.1, 0.0, 0.5, 0.4), True),
+        ((0.0, 0.0, 0.4, 0.4), (0.3, 0.0, 0.7, 0.4), False),
+        # a part inside the whole
+        ((0.0, 0.0, 0.4, 0.4), (0.0, 0.0, 0.4, 0.1), True),
+        # a speck inside a heap
+        ((0.0, 0.0, 0.4, 0.4), (0.1, 0.1, 0.15, 0.15), False),
+        # empty
+        ((0.2, 0.2, 0.2, 0.4), (0.2, 0.2, 0.2, 0.4), False),
+    ],
+)
+def test_boxes_of_one_thing(a: Box, b: Box, same: bool) -> None:  # noqa: FBT001 - a table's column
+    assert same_place(a, b) is same
+
+
+@settings(derandomize=True)
+@given(BOXES, BOXES)
+def test_overlaps_are_symmetric_and_bounded(a: Box, b: Box) -> None:
+    assert same_place(a, b) == same_place(b, a)
+    assert iou(a, b) == iou(b, a)
+    assert 0 <= iou(a, b) <= 1 + 1e-9
+    assert 0 <= containment(a, b) <= 1 + 1e-9
+
+
+def test_only_what_is_judged_and_scores_enough_is_seen() -> None:
+    boxes = [("street_vendor", SPOT, 0.19), ("bin_overflow", SPOT, 0.5)]
+    assert [one.category for one in scene(*boxes).sightings] == [Category.BIN_OVERFLOW]
+    assert scene(*boxes, judged=frozenset({Category.STREET_VENDOR})).sightings == ()
+
+
+def test_sightings_stand_in_the_order_of_their_scores() -> None:
+    found = scene(("bin_overflow", SPOT, 0.3), ("bin_overflow", (0, 0, 0.1, 0.1), 0.9))
+    assert [one.score for one in found.of_family(Family.BIN)] == pytest.approx([0.9, 0.3])
+    assert found.of_family(Family.COVER) == ()
+
+
+def test_a_rival_wins_by_score_and_only_on_the_same_spot() -> None:
+    bad = ("bin_overflow", SPOT, 0.5)
+    assert scene(bad, ("garbage_bin", SPOT, 0.6)).sightings == ()
+    assert scene(bad, ("garbage_bin", SPOT, 0.4)).sightings != ()
+    assert scene(bad, ("garbage_bin", (0.6, 0.4, 0.8, 0.6), 0.9)).sightings != ()
+
+
+def test_a_vehicle_must_win_clearly_since_a_stall_may_be_one() -> None:
+    stall = ("street_vendor", SPOT, 0.6)
+    assert scene(stall, ("vehicle", SPOT, 0.7)).sightings != ()
+    assert scene(stall, ("vehicle", SPOT, 0.9)).sightings == ()
+
+
+def test_families_that_contest_a_heap_do_not_beat_each_other_in_one_look() -> None:
+    found = scene(("bin_overflow", SPOT, 0.5), ("exposed_garbage", SPOT, 0.6))
+    assert len(found.sightings) == 2
+
+
+@pytest.mark.parametrize(
+    ("covers", "hidden"),
+    [
+        ([("vehicle", (0.3, 0.3, 0.7, 0.9), 0.9)], True),
+        ([("person", (0.4, 0.2, 0.46, 0.7), 0.9)], False),
+        # two people together
+        ([("person", (0.4, 0.2, 0.45, 0.7), 0.9), ("person", (0.5, 0.2, 0.55, 0.7), 0.9)], True),
+        # the same person twice
+        ([("person", (0.4, 0.2, 0.45, 0.7), 0.9)] * 3, False),
+        # too faint to rely on
+        ([("vehicle", (0.3, 0.3, 0.7, 0.9), 0.2)], False),
+        # a bin hides nothing
+        ([("garbage_bin", (0.3, 0.3, 0.7, 0.9), 0.9)], False),
+    ],
+)
+def test_a_place_is_hidden_when_a_third_of_it_is_covered(
+    covers: list[Seen],
+    hidden: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    assert scene(*covers).hides(Family.GARBAGE, SPOT) is hidden
+
+
+def test_what_stands_behind_an_upright_thing_does_not_hide_it_but_a_cover_lies_flat() -> None:
+    behind = scene(("vehicle", (0.3, 0.1, 0.7, 0.49), 0.9))
+    assert not behind.hides(Family.GARBAGE, SPOT)
+    assert behind.hides(Family.COVER, SPOT)
+
+
+def test_boxes_that_leave_the_picture_are_cut_and_empty_ones_ignored() -> None:
+    found = scene(("bin_overflow", (-0.1, 0.5, 0.2, 1.2), 0.5), ("bin_overflow", SPOT[:2] * 2, 0.9))
+    assert [one.box_xyxyn for one in found.sightings] == [(0.0, 0.5, 0.2, 1.0)]
