@@ -1,0 +1,1 @@
+"""Trained detectors with their cards, and the workshop that makes them."""

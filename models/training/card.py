@@ -1,0 +1,58 @@
+"""Card: put an exported, evaluated model into the repository's models folder, with its figures."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from models.training.errors import DataError
+from models.training.export import CARD_NAME, draft_folder
+from models.training.recipe import Recipe
+from models.training.signing import read_or_make_key, sign
+
+METRIC_FIELDS = ("split", "class", "n", "ap50", "ci95")
+
+
+def finished_card(draft: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, Any]:
+    """Return the draft with measured thresholds and metrics."""
+    metrics = [{field: m[field] for field in METRIC_FIELDS} for m in evaluation["metrics"]]
+    return {**draft, "thresholds": evaluation["thresholds"], "metrics": metrics}
+
+
+def write_card(recipe: Recipe, folder: Path, models: Path, private_key: Path | None) -> Path:
+    """Copy files and card to ``models``/<name>; sign the card where a key is given.
+
+    Raises DataError where the model was not exported or not evaluated since.
+    """
+    source, report = draft_folder(folder, recipe), folder / "evaluation" / "evaluation.json"
+    if not (source / CARD_NAME).is_file() or not report.is_file():
+        raise DataError(
+            f"{recipe.name} is not exported and evaluated yet: run 'export', then 'evaluate'"
+        )
+    if report.stat().st_mtime < (source / CARD_NAME).stat().st_mtime:
+        raise DataError(f"{recipe.name} was exported again after its evaluation: run 'evaluate'")
+    draft = yaml.safe_load((source / CARD_NAME).read_text("utf-8"))
+    card = finished_card(draft, json.loads(report.read_text("utf-8")))
+    target = models / recipe.name
+    target.mkdir(parents=True, exist_ok=True)
+    for entry in card["files"]:
+        shutil.copyfile(source / entry["path"], target / entry["path"])
+    text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=100)
+    (target / CARD_NAME).write_text(text, "utf-8")
+    if private_key is not None:
+        sign(target / CARD_NAME, read_or_make_key(private_key, models / "gridwatch.pub"))
+    return target
+
+
+def metrics_table(evaluation: dict[str, Any]) -> str:
+    """Return the measured figures as a Markdown table."""
+    lines = ["| split | class | n | AP50 | 95 % | AP50-95 |", "|---|---|---|---|---|---|"]
+    for m in evaluation["metrics"]:
+        low, high = m["ci95"]
+        lines.append(
+            f"| {m['split']} | {m['class']} | {m['n']} | {m['ap50']:.3f} "
+            f"| {low:.2f}–{high:.2f} | {m['ap50_95']:.3f} |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,162 @@
+"""A recipe: everything that decides what a detector becomes, in one YAML file."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from models.training.errors import DataError, RecipeError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+Head = Literal["one_to_one", "one_to_many"]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSource(_Part):
+    """One source of pictures and what it teaches.
+
+    ``unlabelled`` gives, per class name, how much an unmarked place of that class counts as a
+    negative: 1 (the default) fully, 0 not at all, because the class is there but not labelled.
+    """
+
+    name: str
+    licence: str
+    repeat: float = 1.0
+    unlabelled: dict[str, Share] = {}
+    unlabelled_if_empty: dict[str, Share] | None = None
+
+
+class PseudoLabels(_Part):
+    """Labels for person and vehicle by a detector trained on COCO."""
+
+    weights: str
+    architecture: str
+    keep: Share
+    ignore: Share
+    sizes: list[tuple[int, int]]
+    cctv_sizes: list[tuple[int, int]]
+
+
+class Scenes(_Part):
+    """Street scenes made by placing cut-out objects into camera frames."""
+
+    train: int
+    val: int
+    cutouts_per_class: int = 450
+    tiles_per_scene: int = 2
+    camera_share_max: Share = 0.08
+
+
+class Phase(_Part):
+    """A stretch of training at one resolution."""
+
+    steps: int
+    picture_px: int
+    batch: int
+    street_share: Share
+    mosaic: Share
+
+
+class Training(_Part):
+    """How the network is trained."""
+
+    learning_rate: float
+    final_share: Share
+    weight_decay: float
+    warmup_steps: int
+    ema_decay: float
+    checkpoint_every: int
+    precision: Literal["bf16", "float32"]
+    phases: list[Phase]
+
+    @property
+    def steps(self) -> int:
+        """Steps of all phases together."""
+        return sum(p.steps for p in self.phases)
+
+
+class Evaluation(_Part):
+    """How thresholds and intervals are found."""
+
+    bootstrap: int = 300
+    raise_precision: Share = 0.9
+    keep_precision: Share = 0.7
+    bounds: tuple[Share, Share] = (0.15, 0.85)
+    fixed: dict[str, dict[str, Share]] = {}
+
+
+class Export(_Part):
+    """Which files are shipped."""
+
+    sizes: list[tuple[int, int]]
+    head: Head = "one_to_one"
+
+
+class Recipe(_Part):
+    """The whole recipe."""
+
+    name: str
+    seed: int
+    architecture: str
+    start: str
+    default: bool = False
+    validation_cameras: list[str]
+    sources: list[DataSource]
+    pseudo: PseudoLabels
+    scenes: Scenes
+    training: Training
+    evaluation: Evaluation = Evaluation()
+    export: Export
+    limits: list[str]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the recipe's content, independent of comments and order."""
+        return hashlib.sha256(
+            json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()
+        ).hexdigest()
+
+    def source(self, name: str) -> DataSource:
+        """Return the named source; RecipeError where the recipe lacks it."""
+        for one in self.sources:
+            if one.name == name:
+                return one
+        msg = f"recipe {self.name} has no source {name!r}; it has {[s.name for s in self.sources]}"
+        raise RecipeError(msg)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and check a recipe; RecipeError says what is wrong and where."""
+    try:
+        return Recipe.model_validate(yaml.safe_load(path.read_text("utf-8")))
+    except (OSError, yaml.YAMLError, ValidationError) as error:
+        msg = f"recipe {path}: {error}"
+        raise RecipeError(msg) from error
+
+
+def shared_root() -> Path:
+    """Return the shared data: ``GRIDWATCH_SHARED``, else ``../shared`` beside the repository."""
+    root = Path(os.environ.get("GRIDWATCH_SHARED", REPOSITORY.parent / "shared"))
+    if not (root / "data" / "manifest.csv").is_file():
+        raise DataError(
+            f"no shared data at {root}: set GRIDWATCH_SHARED to the folder of data/manifest.csv"
+        )
+    return root
+
+
+def work_folder(recipe: Recipe, root: Path | None) -> Path:
+    """Return (and make) the folder for all that is made on the way; never inside the repository."""
+    base = root or Path(
+        os.environ.get("GRIDWATCH_WORKSHOP", Path.home() / ".cache" / "gridwatch" / "workshop")
+    )
+    folder = base / recipe.name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
