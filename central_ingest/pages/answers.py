@@ -1,0 +1,99 @@
+"""What pages say when something was done, or cannot be: in both languages. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from central_ingest import errors
+from central_ingest.cases import CaseState
+from central_ingest.pages.errors import FilterError
+from central_ingest.pages.labels import ACTIONS, STATES, Label, label
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as a page tells it: HTTP status, what happened, what to do."""
+
+    status: int
+    said: Label
+    advice: Label
+
+
+REASON_MISSING: Final = Label("请选择或填写理由", "A reason is required")
+
+LOGIN_PROBLEMS: Final[Mapping[str, Label]] = {
+    "wrong": Label("用户名或密码不正确", "User name or password is not right"),
+    "expired": Label("登录已过期，请重新登录", "Your session has ended; please log in again"),
+}
+
+_PROBLEMS: Final[tuple[tuple[type[Exception], Problem], ...]] = (
+    (
+        errors.NotFound,
+        Problem(
+            404,
+            Label("没有这个案卷", "There is no such case"),
+            Label(
+                "编号可能有误，或案卷已合并。", "The number may be wrong, or the case was merged."
+            ),
+        ),
+    ),
+    (
+        errors.NotAuthenticated,
+        Problem(
+            401,
+            Label("请先登录", "Please log in first"),
+            Label("您的登录可能已过期。", "Your session may have ended."),
+        ),
+    ),
+    (
+        errors.NotAllowed,
+        Problem(
+            403,
+            Label("您没有这项权限", "You are not allowed to do that"),
+            Label("请联系管理员。", "Ask the administrator."),
+        ),
+    ),
+    (
+        errors.StoreUnavailable,
+        Problem(
+            503,
+            Label("数据库暂时不可用", "The database cannot be used right now"),
+            Label("请稍后再试；已提交的内容不会丢失。", "Try again soon; nothing stored is lost."),
+        ),
+    ),
+    (
+        FilterError,
+        Problem(
+            400,
+            Label("筛选条件不正确", "The filter is not valid"),
+            Label("请从列表重新选择。", "Choose again from the list."),
+        ),
+    ),
+)
+
+_UNKNOWN: Final = Problem(
+    400,
+    Label("无法处理此请求", "The request cannot be handled"),
+    Label("请返回列表再试。", "Go back to the list and try again."),
+)
+
+
+def problem_of(error: Exception) -> Problem:
+    """How a page tells this error."""
+    return next((problem for kind, problem in _PROBLEMS if isinstance(error, kind)), _UNKNOWN)
+
+
+def decided(number: str, state: CaseState) -> Label:
+    """What is said after a step was taken."""
+    now = STATES[state]
+    return Label(f"案卷 {number} {now.zh}", f"Case {number}: {now.en.lower()}")
+
+
+def illegal(action: str, state: CaseState) -> Label:
+    """Why a step cannot be taken: usually because somebody else was faster."""
+    step, now = label(ACTIONS, action), STATES[state]
+    return Label(
+        f"案卷现为“{now.zh}”，不能再“{step.zh}”，可能已由他人处理",
+        f"The case is now “{now.en}”: “{step.en}” is no longer possible; "
+        "somebody else may have decided",
+    )

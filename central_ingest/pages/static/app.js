@@ -1,0 +1,511 @@
+// The pages' own script: live changes, keys, the reject dialog, pictures. No framework, no inline
+// code, no eval. The server renders everything; this file only puts fresh parts where they belong:
+// every part has an id, `data-live`, and in `data-rev` a digest of what it shows.
+"use strict";
+
+const TICK_MS = 15_000;
+const GATHER_MS = 250;
+const PICTURE_POLL_MS = 10_000;
+const LEAVE_MS = 2500;
+const LOST_AFTER_MS = 4000;
+const IDS_PER_REQUEST = 50;
+
+const one = (selector, root = document) => root.querySelector(selector);
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+// ---- time -------------------------------------------------------------------------------------
+const clockAheadMs = Date.now() - Date.parse(document.body.dataset.now);
+
+function relative(ageS) {
+  const ahead = ageS <= -60;
+  const [zhEnd, enEnd] = ahead ? ["后", "from now"] : ["前", "ago"];
+  const s = Math.abs(ageS);
+  if (s < 60) return ["刚刚", "just now"];
+  const [n, zh, en] = s < 3600 ? [s / 60, "分钟", "min"] : s < 86400 ? [s / 3600, "小时", "h"] : [s / 86400, "天", "d"];
+  const count = Math.floor(n);
+  return [`${count} ${zh}${zhEnd}`, `${count} ${en} ${enEnd}`];
+}
+
+function tick(root = document) {
+  const now = Date.now() - clockAheadMs;
+  for (const time of all("time[data-ago]", root)) {
+    const [zh, en] = relative(Math.floor((now - Date.parse(time.dateTime)) / 1000));
+    one(".zh", time).textContent = zh;
+    one(".en", time).textContent = en;
+  }
+}
+
+// ---- merging fresh parts ------------------------------------------------------------------------
+function keepLoadedPictures(old, fresh) {
+  for (const img of all("img", fresh)) {
+    const same = all("img", old).find((known) => known.getAttribute("src") === img.getAttribute("src") && known.className === img.className);
+    if (same) img.replaceWith(same);
+  }
+}
+
+function focusKey(part) {
+  const held = document.activeElement;
+  if (!held || !part.contains(held)) return null;
+  return held === part ? "" : held.dataset.key || held.id || "";
+}
+
+function restoreFocus(part, key) {
+  if (key === null) return;
+  const target = key && (one(`[data-key="${CSS.escape(key)}"]`, part) || one(`#${CSS.escape(key)}`, part));
+  if (!target && !part.hasAttribute("tabindex")) part.tabIndex = -1;
+  (target || part).focus({ preventScroll: true });
+}
+
+function replacePart(old, fresh) {
+  const key = focusKey(old);
+  const entered = all("textarea, input:checked", old).filter((field) => field.id && field.value);
+  keepLoadedPictures(old, fresh);
+  old.replaceWith(fresh);
+  for (const field of entered) {
+    const now = document.getElementById(field.id);
+    if (!now) continue;
+    if (field.type === "radio") now.checked = true;
+    else if (field.tagName === "TEXTAREA") now.value = field.value;
+  }
+  settle(fresh);
+  restoreFocus(fresh, key);
+}
+
+function settle(part) {
+  window.htmx.process(part);
+  tick(part);
+  document.dispatchEvent(new CustomEvent("gridwatch:part", { detail: part }));
+}
+
+function insertRow(row) {
+  const list = one("#cases");
+  if (!list) return;
+  const id = Number(row.dataset.case);
+  const rows = all("li.case", list);
+  const next = rows.find((other) => Number(other.dataset.case) < id);
+  // Older than everything shown while more is to come: it belongs to a later page.
+  if (!next && one("#more", list)) return;
+  row.classList.add("entering");
+  row.addEventListener("animationend", () => row.classList.remove("entering"), { once: true });
+  const before = document.documentElement.scrollHeight;
+  list.insertBefore(row, next || one("#more", list));
+  settle(row);
+  if (window.scrollY > 0 && row.getBoundingClientRect().top < 0) {
+    // Browsers without scroll anchoring would push what is being read downwards.
+    if (!CSS.supports("overflow-anchor", "auto")) window.scrollBy(0, document.documentElement.scrollHeight - before);
+    newAbove.add(row.id);
+  }
+  showNewAbove();
+}
+
+function removeRow(row) {
+  const held = row.contains(document.activeElement);
+  const next = row.nextElementSibling?.matches("li.case") ? row.nextElementSibling : row.previousElementSibling;
+  row.remove();
+  if (held && next?.matches("li.case")) next.focus({ preventScroll: true });
+  showEmpty();
+}
+
+function leave(row) {
+  row.classList.add("leaving");
+  window.setTimeout(() => {
+    if (!row.isConnected || row.dataset.shown === "true") return;
+    const height = row.offsetHeight;
+    row.style.height = `${height}px`;
+    row.classList.add("closing");
+    window.setTimeout(() => removeRow(row), 220);
+  }, LEAVE_MS);
+}
+
+function mergeRow(fresh) {
+  const old = document.getElementById(fresh.id);
+  const shown = fresh.dataset.shown === "true";
+  if (!old) {
+    if (shown) insertRow(fresh);
+    return;
+  }
+  if (old.dataset.rev !== fresh.dataset.rev || old.dataset.shown !== fresh.dataset.shown) {
+    replacePart(old, fresh);
+    fresh.classList.add("changed");
+    if (!shown) leave(fresh);
+  }
+}
+
+function merge(html) {
+  const fresh = new DOMParser().parseFromString(html, "text/html");
+  for (const part of all("[data-live]", fresh)) {
+    const node = document.importNode(part, true);
+    if (node.matches("li.case")) {
+      mergeRow(node);
+      continue;
+    }
+    const old = document.getElementById(node.id);
+    if (old && old.dataset.rev !== node.dataset.rev) replacePart(old, node);
+  }
+  showEmpty();
+  showTitle();
+}
+
+function showEmpty() {
+  const empty = one("#empty");
+  if (empty) empty.hidden = one("#cases li.case") !== null;
+}
+
+let plainTitle = document.title;
+function showTitle() {
+  const pending = Number(one("#counts")?.dataset.pending || 0);
+  document.title = pending ? `(${pending}) ${plainTitle}` : plainTitle;
+}
+
+const newAbove = new Set();
+function showNewAbove() {
+  const button = one("#new-above");
+  if (!button) return;
+  for (const id of newAbove) {
+    const row = document.getElementById(id);
+    if (!row || row.getBoundingClientRect().bottom > 0) newAbove.delete(id);
+  }
+  one("b", button).textContent = String(newAbove.size);
+  button.hidden = newAbove.size === 0;
+}
+
+// ---- live changes -------------------------------------------------------------------------------
+const changed = new Set();
+let gathering = null;
+let wasLost = false;
+
+function rowsUrl(extra) {
+  const query = one("#list")?.dataset.query || "";
+  return `/cases/rows?${[query, extra].filter(Boolean).join("&")}`;
+}
+
+async function fetchAndMerge(url) {
+  const answer = await fetch(url, { headers: { "HX-Request": "true" }, credentials: "same-origin" });
+  if (answer.status === 401) window.location.reload();
+  else if (answer.ok) merge(await answer.text());
+}
+
+function busy() {
+  // A row must not move away under a pointer that is about to press, or behind an open dialog.
+  return one("dialog[open], #cases button:hover, #cases .button:hover") !== null;
+}
+
+async function showChanged() {
+  gathering = null;
+  if (busy()) return gather();
+  const ids = [...changed];
+  changed.clear();
+  const page = one("[data-case-page]")?.dataset.casePage;
+  try {
+    if (page) {
+      if (ids.includes(page)) await fetchAndMerge(`/cases/${page}/live`);
+    } else if (one("#list")) {
+      for (let at = 0; at < ids.length; at += IDS_PER_REQUEST) {
+        await fetchAndMerge(rowsUrl(`ids=${ids.slice(at, at + IDS_PER_REQUEST).join(",")}`));
+      }
+    }
+  } catch {
+    // The centre went away in between: asked again with everything else once the stream is back.
+    for (const id of ids) changed.add(id);
+    wasLost = true;
+  }
+}
+
+function gather() {
+  gathering ??= window.setTimeout(showChanged, GATHER_MS);
+}
+
+async function catchUp() {
+  const page = one("[data-case-page]")?.dataset.casePage;
+  if (page) changed.add(page);
+  else {
+    for (const row of all("#cases li.case")) changed.add(row.dataset.case);
+    await fetchAndMerge(rowsUrl("")).catch(() => {});
+  }
+  if (changed.size) gather();
+}
+
+function connection(state) {
+  const live = one("#live");
+  if (live) live.dataset.state = state;
+}
+
+// The stream ends from time to time on purpose and comes back at once: only a longer gap is a loss.
+let losing = null;
+function connectionLost() {
+  wasLost = true;
+  if (losing) return;
+  connection("connecting");
+  losing = window.setTimeout(() => connection("lost"), LOST_AFTER_MS);
+}
+
+function connectionOpen() {
+  window.clearTimeout(losing);
+  losing = null;
+  connection("open");
+  if (wasLost) catchUp();
+  wasLost = false;
+}
+
+document.addEventListener("sse:case", (event) => {
+  const { case_id: id } = JSON.parse(event.detail.data);
+  changed.add(String(id));
+  gather();
+});
+document.addEventListener("htmx:sseOpen", connectionOpen);
+document.addEventListener("htmx:sseError", connectionLost);
+
+function askForPictures() {
+  if (document.hidden) return;
+  const inView = (node) => {
+    const box = node.getBoundingClientRect();
+    return box.bottom > 0 && box.top < window.innerHeight;
+  };
+  for (const row of all("#cases li.case")) {
+    if (one('[data-picture="pending"]', row) && inView(row)) changed.add(row.dataset.case);
+  }
+  const page = one("[data-case-page]");
+  if (page && one('[data-picture="pending"]')) changed.add(page.dataset.casePage);
+  if (changed.size) gather();
+}
+
+// ---- answers to what people send ----------------------------------------------------------------
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (!event.target.closest?.("[data-merge]")) return;
+  if (event.detail.xhr.status === 401) return window.location.reload();
+  event.detail.shouldSwap = false;
+  event.detail.isError = false;
+  one("dialog[open]")?.close();
+  merge(event.detail.xhr.responseText);
+});
+document.addEventListener("htmx:sendError", () => say("无法连接中心，请稍后再试", "The centre cannot be reached; try again"));
+document.addEventListener("htmx:responseError", (event) => {
+  const { xhr, elt } = event.detail;
+  if (!elt.closest("[data-merge]")) say(`请求失败（${xhr.status}）`, `The request failed (${xhr.status})`);
+});
+document.addEventListener("htmx:afterSettle", (event) => {
+  tick();
+  showEmpty();
+  showTitle();
+  if (event.detail.target?.id === "list") newAbove.clear();
+});
+
+function say(zh, en) {
+  const flash = one("#flash");
+  flash.dataset.kind = "error";
+  const words = document.createElement("p");
+  for (const [name, text] of [["zh", zh], ["en", en]]) {
+    const span = document.createElement("span");
+    span.className = name;
+    span.textContent = `${text} `;
+    words.append(span);
+  }
+  flash.replaceChildren(words);
+}
+
+// ---- rejecting ----------------------------------------------------------------------------------
+function openReject(row) {
+  const dialog = one("#reject");
+  const form = one("form", dialog);
+  const url = `/cases/${row.dataset.case}/decisions?${one("#list").dataset.query}`;
+  form.reset();
+  one(".problem", form).textContent = "";
+  form.action = url;
+  form.setAttribute("hx-post", url);
+  window.htmx.process(form);
+  one("[data-number]", dialog).textContent = one(".number", row).textContent.trim();
+  dialog.dataset.case = row.dataset.case;
+  dialog.showModal();
+  one("input[type=radio]", form).focus();
+}
+
+function reasonGiven(form) {
+  return one("input[name=quick]:checked", form) !== null || one("textarea", form).value.trim() !== "";
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("[data-reject]");
+  if (!form || reasonGiven(form)) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  one(".problem", form).textContent = "请选择或填写驳回理由 Choose or write a reason";
+  one("input[type=radio]", form).focus();
+}, true);
+
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("[data-reject]");
+  if (form) one(".problem", form).textContent = "";
+});
+
+// ---- pictures -----------------------------------------------------------------------------------
+function zoom(picture, on) {
+  const [x1, y1, x2, y2] = picture.dataset.box.split(" ").map(Number);
+  const frame = one(".frame", picture);
+  const scale = Math.min(6, Math.max(1, 0.6 / Math.max(x2 - x1, y2 - y1)));
+  const shift = (low, high) => {
+    const wanted = 0.5 - ((low + high) / 2) * scale;
+    return Math.min(0, Math.max(1 - scale, wanted)) * 100;
+  };
+  for (const layer of all("img, svg", frame)) {
+    layer.style.transform = on ? `translate(${shift(x1, x2)}%, ${shift(y1, y2)}%) scale(${scale})` : "";
+  }
+  one('[data-do="zoom"]', picture)?.setAttribute("aria-pressed", String(on));
+}
+
+function toggleBox(picture, on) {
+  const marked = one("img.marked", picture);
+  const plain = one("img.plain", picture);
+  if (marked && plain) {
+    marked.hidden = !on;
+    plain.hidden = on;
+  }
+  one("svg.box", picture)?.classList.toggle("off", !on);
+  one('[data-do="box"]', picture)?.setAttribute("aria-pressed", String(on));
+}
+
+function pressed(button) {
+  return button.getAttribute("aria-pressed") === "true";
+}
+
+// The list's thumbnails, looked at closely: by hovering, or with the key v for the chosen row.
+let looking = false;
+function preview(row) {
+  const box = one("#preview");
+  if (!box) return;
+  const thumb = row && one(".thumb img", row);
+  box.hidden = !thumb;
+  if (thumb) one("img", box).src = thumb.src;
+}
+
+function togglePreview() {
+  const row = document.activeElement?.closest?.("li.case");
+  looking = !looking && row !== null;
+  preview(looking ? row : null);
+}
+
+document.addEventListener("focusin", (event) => {
+  if (looking) preview(event.target.closest("li.case"));
+});
+document.addEventListener("mouseover", (event) => {
+  const row = event.target.closest?.(".thumb")?.closest("li.case");
+  if (row) preview(row);
+  else if (!looking) preview(null);
+});
+
+// A picture that cannot be loaded says so instead of showing a broken icon.
+document.addEventListener("error", (event) => {
+  const img = event.target;
+  if (!(img instanceof HTMLImageElement)) return;
+  const words = document.createElement("span");
+  words.className = "no-picture";
+  words.dataset.picture = "unreadable";
+  words.textContent = "图片无法显示 Picture cannot be shown";
+  img.replaceWith(words);
+}, true);
+
+// ---- clicks -------------------------------------------------------------------------------------
+const CLICKS = {
+  "close-flash": () => one("#flash").replaceChildren(),
+  "close-dialog": (button) => button.closest("dialog").close(),
+  reject: (button) => openReject(button.closest("li.case")),
+  zoom: (button) => zoom(button.closest("[data-zoom]"), !pressed(button)),
+  box: (button) => toggleBox(button.closest("[data-zoom]"), !pressed(button)),
+};
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-do]");
+  if (button) {
+    event.preventDefault();
+    CLICKS[button.dataset.do](button);
+    return;
+  }
+  if (event.target.closest("#new-above")) {
+    window.scrollTo({ top: 0 });
+    newAbove.clear();
+    showNewAbove();
+    one("#cases li.case")?.focus({ preventScroll: true });
+  }
+});
+
+// ---- keys ---------------------------------------------------------------------------------------
+function move(step) {
+  const rows = all("#cases li.case:not(.closing)");
+  const at = rows.findIndex((row) => row.contains(document.activeElement));
+  const row = rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step))];
+  if (!row) return;
+  row.focus({ preventScroll: true });
+  row.scrollIntoView({ block: "nearest" });
+  if (at === rows.length - 1 && step > 0) one("#more button")?.click();
+}
+
+function decideRow(key) {
+  const row = document.activeElement?.closest?.("li.case");
+  const control = row && one(`[data-key="${key}"]`, row);
+  if (!row) say("先用 j / k 选中一条案卷", "Choose a case with j / k first");
+  else if (!control) say("此案卷已处理", "This case has been decided already");
+  else control.click();
+}
+
+function rejectHere() {
+  const form = one("#decide [data-reject]");
+  if (!form) return;
+  form.scrollIntoView({ block: "nearest" });
+  one("input[type=radio]", form).focus();
+}
+
+const LIST_KEYS = {
+  j: () => move(1),
+  k: () => move(-1),
+  c: () => decideRow("confirm"),
+  r: () => decideRow("reject"),
+  v: togglePreview,
+};
+const CASE_KEYS = {
+  c: () => one('#decide [data-key="confirm"]')?.click(),
+  r: rejectHere,
+  z: () => all("[data-zoom]").forEach((picture) => one('[data-do="zoom"]', picture)?.click()),
+  b: () => all("[data-zoom]").forEach((picture) => one('[data-do="box"]', picture)?.click()),
+  Escape: () => one(".back a")?.click(),
+};
+
+function chooseReason(event) {
+  const form = document.activeElement?.closest?.("[data-reject]");
+  const choice = form && all("input[name=quick]", form)[Number(event.key) - 1];
+  if (!choice || document.activeElement.matches("textarea")) return false;
+  choice.checked = true;
+  choice.focus();
+  choice.dispatchEvent(new Event("change", { bubbles: true }));
+  return true;
+}
+
+function submitReason(event) {
+  const form = document.activeElement?.closest?.("[data-reject]");
+  if (!form || event.key !== "Enter" || document.activeElement.matches("button, a")) return false;
+  if (document.activeElement.matches("textarea") && event.shiftKey) return false;
+  form.requestSubmit();
+  return true;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (submitReason(event) || chooseReason(event)) return event.preventDefault();
+  const held = document.activeElement;
+  if (one("dialog[open]") || held?.matches("textarea, input:not([type=radio]), select")) return;
+  if (event.key === "Enter" && held?.matches("li.case")) return one("a.open", held).click();
+  const keys = one("[data-case-page]") ? CASE_KEYS : one("#list") ? LIST_KEYS : {};
+  const act = keys[event.key];
+  if (!act || event.repeat && event.key !== "j" && event.key !== "k") return;
+  event.preventDefault();
+  act();
+});
+
+// ---- API pages ----------------------------------------------------------------------------------
+const api = one("#api");
+if (api) window.SwaggerUIBundle({ url: api.dataset.spec, domNode: api, deepLinking: true, validatorUrl: null });
+
+window.addEventListener("scroll", showNewAbove, { passive: true });
+window.setInterval(tick, TICK_MS);
+window.setInterval(askForPictures, PICTURE_POLL_MS);
+document.documentElement.classList.add("scripted");
+tick();
+showTitle();
