@@ -11,6 +11,7 @@ AgentError
 ├── PlaceError           ground points or grid from which no place can be computed
 ├── StoreError           the agent's own SQLite
 └── DeliveryError        the broker or the centre's evidence store
+    └── DeliveryRefused      account or token refused: needs a person, so it is tried rarely
 """
 
 
@@ -56,3 +57,7 @@ class StoreError(AgentError):
 
 class DeliveryError(AgentError):
     """The broker or the centre refused or could not be reached."""
+
+
+class DeliveryRefused(DeliveryError):
+    """The broker or the centre refuses this account; a person must look."""

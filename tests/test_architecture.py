@@ -28,7 +28,7 @@ HOMES = {
     "av": r"edge_agent\.video$|benchmarks\.|models\.",
     "onnxruntime": r"edge_agent\.runtimes\.|benchmarks\.|models\.",
     "openvino": r"edge_agent\.runtimes\.|benchmarks\.|models\.",
-    "paho": r"edge_agent\.(publisher|check)$|central_ingest\.subscriber$|benchmarks\.",
+    "paho": r"edge_agent\.mqtt$|central_ingest\.subscriber$|benchmarks\.",
     "sqlite3": r"edge_agent\.store$|central_ingest\.store\.",
     "sqlite_utils": r"edge_agent\.store$|central_ingest\.store\.",
     "sqlalchemy": r"central_ingest\.(store\.|store$)",

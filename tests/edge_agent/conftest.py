@@ -1,5 +1,6 @@
 """Real parts for the agent's tests: encoded clips, an RTSP server, a broker, and a deadline."""
 
+import getpass
 import shutil
 import socket
 import subprocess
@@ -125,8 +126,13 @@ class Mosquitto:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
+        self.configure("allow_anonymous true")
         self._process: subprocess.Popen[bytes] | None = None
+
+    def configure(self, *lines: str) -> None:
+        # Started by root it would become another user, who cannot read the test's files.
+        user = f"user {getpass.getuser()}"
+        self._config.write_text("\n".join((f"listener {self.port} 127.0.0.1", user, *lines, "")))
 
     def start(self) -> None:
         program = shutil.which(
