@@ -11,6 +11,7 @@ from models.training.errors import DataError
 from models.training.export import CARD_NAME, draft_folder
 from models.training.recipe import Recipe
 from models.training.signing import read_or_make_key, sign
+from models.training.toolkit import save_halved
 
 METRIC_FIELDS = ("split", "class", "n", "ap50", "ci95")
 
@@ -39,6 +40,7 @@ def write_card(recipe: Recipe, folder: Path, models: Path, private_key: Path | N
     target.mkdir(parents=True, exist_ok=True)
     for entry in card["files"]:
         shutil.copyfile(source / entry["path"], target / entry["path"])
+    save_halved(folder / "weights.safetensors", target / f"{recipe.name}.safetensors")
     text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=100)
     (target / CARD_NAME).write_text(text, "utf-8")
     if private_key is not None:

@@ -94,8 +94,9 @@ def evaluate(recipe: Recipe, folder: Path) -> Evaluation:
     val = judge_val(detector, pictures)
     look, tiled = (judge_street(detector, recipe, folder, t) for t in ((1, 1), TILES))
     scores = evaluate_split("val", val, VAL_CLASSES, rounds)
-    scores += evaluate_split("val-street", look, STREET_LOOK_CLASSES, rounds)
-    scores += evaluate_split("val-street", tiled, list(COVERS), rounds)
+    if look:
+        scores += evaluate_split("val-street", look, STREET_LOOK_CLASSES, rounds)
+        scores += evaluate_split("val-street", tiled, list(COVERS), rounds)
     thresholds = find_thresholds(recipe, scores)
     quiet = [j for j, p in zip(val, pictures, strict=True) if p.is_cctv]
     result = Evaluation(

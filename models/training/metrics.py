@@ -100,12 +100,22 @@ def _run_pycocotools(pictures: list[Judged], classes: list[int]) -> Any:
     }
     with contextlib.redirect_stdout(io.StringIO()):
         coco.createIndex()
-        evaluation = COCOeval(coco, coco.loadRes(results), "bbox")
+        evaluation = COCOeval(coco, _detections(coco, results), "bbox")
         evaluation.params.catIds = classes
         evaluation.params.maxDets = [1, 100, DETECTIONS_MAX]
         evaluation.evaluate()
         evaluation.accumulate()
     return evaluation
+
+
+def _detections(coco: Any, results: list[dict[str, Any]]) -> Any:
+    """Return results as pycocotools wants them; it cannot load an empty list itself."""
+    if results:
+        return coco.loadRes(results)
+    empty = COCO()
+    empty.dataset = {**coco.dataset, "annotations": []}
+    empty.createIndex()
+    return empty
 
 
 def _matches(evaluation: Any, position: int) -> list[tuple[Floats, npt.NDArray[np.bool_], int]]:

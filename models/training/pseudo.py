@@ -22,6 +22,7 @@ COCO_ANIMALS = (15, 16, 17, 18, 19, 20)
 SAME_OBJECT_IOU = 0.55
 KNOWN_IOU = 0.4
 CCTV_FRAME = (640, 360)
+NO_ROWS: Rows = np.zeros((0, 5), np.float32)
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,14 @@ def with_riders(found: Found, given: Rows) -> Found:
 
 
 def find_all(
-    pictures: list[LabelledPicture], pseudo: PseudoLabels, weights_root: Path, folder: Path
+    pictures: list[LabelledPicture], pseudo: PseudoLabels | None, weights_root: Path, folder: Path
 ) -> dict[str, Found]:
-    """Pseudo-label every picture; what was done before is read from ``folder``/pseudo.json."""
+    """Pseudo-label every picture; what was done before is read from ``folder``/pseudo.json.
+
+    Without a plan for pseudo-labels, nothing is found.
+    """
+    if pseudo is None:
+        return {p.name: Found(NO_ROWS, NO_ROWS, NO_ROWS) for p in pictures}
     cache = folder / "pseudo.json"
     known = json.loads(cache.read_text("utf-8")) if cache.is_file() else {}
     missing = [p for p in pictures if p.name not in known]

@@ -110,7 +110,7 @@ class Recipe(_Part):
     default: bool = False
     validation_cameras: list[str]
     sources: list[DataSource]
-    pseudo: PseudoLabels
+    pseudo: PseudoLabels | None = None  # absent: all that counts is marked by hand
     scenes: Scenes
     training: Training
     evaluation: Evaluation = Evaluation()
@@ -150,6 +150,12 @@ def shared_root() -> Path:
             f"no shared data at {root}: set GRIDWATCH_SHARED to the folder of data/manifest.csv"
         )
     return root
+
+
+def start_weights(recipe: Recipe) -> Path:
+    """Return the weights to start from: in the repository's models folder, else in the shared ones."""
+    own = REPOSITORY / "models" / recipe.start
+    return own if own.is_file() else shared_root() / "weights" / recipe.start
 
 
 def work_folder(recipe: Recipe, root: Path | None) -> Path:

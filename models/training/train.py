@@ -16,7 +16,7 @@ from models.training.batches import batch_stream
 from models.training.classes import CLASSES
 from models.training.losses import MaskedLoss
 from models.training.prepared import Prepared
-from models.training.recipe import Recipe, Training, shared_root
+from models.training.recipe import Recipe, Training, start_weights
 from models.training.toolkit import build_model, load_weights, pick_device, save_weights
 
 GRADIENT_NORM_MAX = 10.0
@@ -66,7 +66,7 @@ def _optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:
 
 def _start(recipe: Recipe, device: torch.device) -> Run:
     model = build_model(recipe.architecture, len(CLASSES))
-    load_weights(model, shared_root() / "weights" / recipe.start)
+    load_weights(model, start_weights(recipe))
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Run(model, copy.deepcopy(model).eval(), _optimizer(model, recipe.training))
 

@@ -56,7 +56,7 @@ def _compose_all(recipe: Recipe, folder: Path, target: Path) -> None:
     frames = [p for p in pictures if p.is_cctv and p.camera in fitted]
     target.mkdir(parents=True, exist_ok=True)
     entries: list[list[object]] = []
-    for number in track(range(recipe.scenes.val), "val-street"):
+    for number in track(range(recipe.scenes.val if frames else 0), "val-street"):
         rng = np.random.default_rng([SEED, number])
         frame = frames[int(rng.integers(len(frames)))]
         extra = found[frame.name]
