@@ -5,7 +5,7 @@ import json
 from central_ingest.store.views import CaseDetail, CaseSummary
 
 
-def map_json(detail: CaseDetail, tiles: str | None) -> str:
+def map_json(detail: CaseDetail) -> str:
     """JSON for map.js: degrees and metres; `n` is a sighting's number in the list beside it."""
     sightings = [
         {
@@ -24,7 +24,6 @@ def map_json(detail: CaseDetail, tiles: str | None) -> str:
             "cell": detail.summary.cell_code,
             "official": detail.summary.cell_official,
             "sightings": sightings,
-            "tiles": tiles,
         }
     )
 

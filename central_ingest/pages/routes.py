@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from central_ingest.api.auth import require
 from central_ingest.api.deps import Deps
 from central_ingest.api.health import judge
+from central_ingest.cases import CaseState
 from central_ingest.errors import CentreError, IllegalStep, NotFound, ReasonMissing
 from central_ingest.pages import answers
 from central_ingest.pages.filters import ListFilter, read_filter
@@ -137,6 +138,7 @@ class Pages:
         person = self.person(request)
         with database.reading(self.deps.engine) as connection:
             detail = queries.get_case(connection, case_id)
+            next_case = _next_pending(connection, case_id)
             zone = _zone(connection)
         live = said is not None or request.url.path.endswith("/live")
         return self.render(
@@ -144,7 +146,8 @@ class Pages:
             said.status if said else 200,
             **person,
             detail=detail,
-            map_json=map_json(detail, None),
+            map_json=map_json(detail),
+            next_case=next_case,
             zone=zone,
             live=not live,
             said=said.label if said else None,
@@ -205,6 +208,16 @@ def _page(connection: Connection, wanted: ListFilter, after: int | None) -> list
 
 def _after(cases: list[CaseSummary]) -> str | None:
     return str(cases[PAGE_ROWS - 1].case_id) if len(cases) > PAGE_ROWS else None
+
+
+def _next_pending(connection: Connection, case_id: int) -> CaseSummary | None:
+    """The case to look at next: the newest pending one before this, else the newest of all."""
+    for after in (case_id, None):
+        found = queries.list_cases(connection, states=(CaseState.PENDING,), limit=2, after=after)
+        others = [case for case in found if case.case_id != case_id]
+        if others:
+            return others[0]
+    return None
 
 
 def _by_ids(connection: Connection, ids: list[int]) -> list[CaseSummary]:

@@ -7,6 +7,7 @@ const TICK_MS = 15_000;
 const GATHER_MS = 250;
 const PICTURE_POLL_MS = 10_000;
 const LEAVE_MS = 2500;
+const SAID_MS = 7000;
 const LOST_AFTER_MS = 4000;
 const IDS_PER_REQUEST = 50;
 
@@ -142,8 +143,15 @@ function merge(html) {
     const old = document.getElementById(node.id);
     if (old && old.dataset.rev !== node.dataset.rev) replacePart(old, node);
   }
+  hideSaidLater();
   showEmpty();
   showTitle();
+}
+
+// Good news goes away by itself; an error stays until somebody has read it.
+function hideSaidLater() {
+  const said = one('#flash[data-kind="status"] p');
+  if (said) window.setTimeout(() => said.isConnected && one("#flash").replaceChildren(), SAID_MS);
 }
 
 function showEmpty() {
@@ -463,6 +471,7 @@ const LIST_KEYS = {
 const CASE_KEYS = {
   c: () => one('#decide [data-key="confirm"]')?.click(),
   r: rejectHere,
+  n: () => one('#decide [data-key="next"]')?.click(),
   z: () => all("[data-zoom]").forEach((picture) => one('[data-do="zoom"]', picture)?.click()),
   b: () => all("[data-zoom]").forEach((picture) => one('[data-do="box"]', picture)?.click()),
   Escape: () => one(".back a")?.click(),

@@ -1,5 +1,5 @@
 // The map of one case: grid cells, the position with its error circle, every camera's sighting.
-// Nothing is fetched from outside; a tile layer appears only where the operator named one.
+// Nothing is fetched from outside: the cells stand on a plain ground.
 "use strict";
 
 (() => {
@@ -98,7 +98,6 @@
       look();
       if (known.cell) nameOwnCell();
       map.once("focus", () => map.scrollWheelZoom.enable());
-      if (known.tiles) window.L.tileLayer(known.tiles, { maxZoom: 22, maxNativeZoom: 18 }).addTo(map);
     }
     drawMarks();
     drawCells().catch(() => {});

@@ -245,6 +245,17 @@ def test_a_case_is_rejected_by_keyboard_on_its_own_page(open_page: Opener, seede
     assert stored(seeder, 1).summary.state is CaseState.REJECTED
 
 
+def test_one_pending_case_leads_to_the_next(open_page: Opener, seeder: Any) -> None:
+    fill(seeder, 3)
+    page = open_page("/cases/2")
+    page.keyboard.press("c")
+    expect(page.locator("#case-head")).to_contain_text("已立案")
+    page.keyboard.press("n")
+    page.wait_for_url("**/cases/1")
+    page.keyboard.press("n")
+    page.wait_for_url("**/cases/3")
+
+
 def test_the_map_shows_cell_position_error_and_every_camera(open_page: Opener, seeder: Any) -> None:
     seeder.lay_grid()
     seeder.see(Category.STREET_VENDOR, camera_id="cam-01")

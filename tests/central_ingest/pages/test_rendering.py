@@ -41,7 +41,8 @@ def render_case(environment: Environment, now: datetime) -> Render:
     def render(detail: CaseDetail, **values: Any) -> str:
         shown: dict[str, Any] = {
             "detail": detail,
-            "map_json": map_json(detail, None),
+            "next_case": None,
+            "map_json": map_json(detail),
             "live": True,
             "may_decide": True,
         }
