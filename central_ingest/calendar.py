@@ -104,17 +104,24 @@ def _after_work_hours(local: datetime, left: timedelta, calendar: WorkCalendar) 
 
 
 def _after_work_days(local: datetime, amount: float, calendar: WorkCalendar) -> datetime:
-    """Whole work days keep the clock time; what is left of a day is work hours."""
+    """Whole work days keep the clock time; what is left of a day is counted as work hours."""
     whole = int(amount)
-    if not calendar.is_work_day(local.date()):
-        first = _following(local.date(), calendar)
-        local = datetime.combine(first, calendar.work_hours[0][0], local.tzinfo)
+    local = _at_work(local, calendar)
     day = local.date()
     for _ in range(whole):
         day = _following(day, calendar)
     moved = datetime.combine(day, local.time(), local.tzinfo)
     rest = (amount - whole) * _hours_of_a_day(calendar)
     return _after_work_hours(moved, rest, calendar) if rest else moved
+
+
+def _at_work(local: datetime, calendar: WorkCalendar) -> datetime:
+    """The same time where people are at work that day, else when they next begin."""
+    opens, closes = calendar.work_hours[0][0], calendar.work_hours[-1][1]
+    day = local.date()
+    if calendar.is_work_day(day) and local.time() < closes:
+        return max(local, datetime.combine(day, opens, local.tzinfo))
+    return datetime.combine(_following(day, calendar), opens, local.tzinfo)
 
 
 def _following(day: date, calendar: WorkCalendar) -> date:

@@ -1,4 +1,4 @@
-"""The ingest's loop: take a batch, commit it, then PUBACK and receipt; beat; keep house.
+"""The ingest's loop: take a batch, commit it, then receipt and PUBACK; beat; keep house.
 
 A database that cannot be used now stops nothing: the batch is kept, not acknowledged, and tried
 again with growing pauses, while the broker holds back what comes after it.
@@ -102,6 +102,7 @@ class Ingest:
         self._started_at = now()
         self._metrics = IngestMetrics()
         self._next_beat_s = 0.0
+        self._said = ""
         self._next_house_s = 0.0
 
     def run(self, stopping: threading.Event, name: str, body_max_bytes: int) -> None:
@@ -123,8 +124,10 @@ class Ingest:
             filed = self._commit(messages, stopping)
         if filed is None:
             return
-        self._metrics.pubacks.inc(self._subscriber.acknowledge(batch))
+        # Receipts first, on the same connection: the broker that has the PUBACK has the receipt,
+        # so a kill between the two costs a repeat, not a receipt.
         self._metrics.receipts.inc(self._subscriber.send_receipts(filed.receipts))
+        self._metrics.pubacks.inc(self._subscriber.acknowledge(batch))
         self._metrics.count(filed, messages, self._now())
 
     def _commit(
@@ -146,7 +149,7 @@ class Ingest:
         """Beat and keep house when it is time; a database that is away is tried again later."""
         now_s = time.monotonic()
         try:
-            if now_s >= self._next_beat_s:
+            if now_s >= self._next_beat_s or self._subscriber.detail != self._said:
                 self._next_beat_s = now_s + BEAT_S
                 self._beat(name)
             if now_s >= self._next_house_s:
@@ -158,13 +161,14 @@ class Ingest:
 
     def _beat(self, name: str) -> None:
         self._metrics.connected.set(self._subscriber.connected)
+        self._said = self._subscriber.detail
         said = WorkerBeat(
             name=name,
             pid=os.getpid(),
             started_at=self._started_at,
             beat_at=self._now(),
             connected=self._subscriber.connected,
-            detail=self._subscriber.detail,
+            detail=self._said,
             metrics=generate_latest(self._metrics.registry).decode(),
         )
         with writing(self._engine) as connection:

@@ -75,6 +75,8 @@ class Subscriber:
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.max_queued_messages_set(_RECEIPTS_WAITING_MAX)
+        # Receipts must not wait for each other: PUBACKs follow them in order.
+        client.max_inflight_messages_set(_RECEIPTS_WAITING_MAX)
         client.reconnect_delay_set(1, self._broker.reconnect_max_s)
         if self._broker.username is not None:
             secret = self._broker.password

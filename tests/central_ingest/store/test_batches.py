@@ -1,0 +1,138 @@
+"""Batches: one transaction, a savepoint a message, receipts for all that is held."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+
+from central_ingest.errors import StoreUnavailable
+from central_ingest.intake import Delivery, Readable, Unreadable, read
+from central_ingest.store import tables as t
+from central_ingest.store.batches import file_batch, ranges_of
+from central_ingest.store.database import Engine, reading, writing
+from central_ingest.store.filing import FilingRules, file_report
+from central_ingest.store.pictures import Picture, note_stored
+from central_ingest.store.requeues import requeue
+
+NOW = datetime(2026, 7, 1, 8, 30, 10, tzinfo=UTC)
+OUTBOX = UUID("01980000-0000-7000-8000-00000000beef")
+RULES = FilingRules()
+FILE_REPORT = "central_ingest.store.batches.file_report"
+MakeMessage = Callable[..., Readable | Unreadable]
+
+
+def count(engine: Engine, table: Any) -> int:
+    with reading(engine) as connection:
+        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def garbage(body: bytes = b"\x00", seq: int = 9) -> Readable | Unreadable:
+    properties = {"outbox-id": str(OUTBOX), "seq": str(seq)}
+    return read(Delivery("gridwatch/1/demo/gw-01/issue", body, NOW, properties), 1 << 18)
+
+
+@given(st.lists(st.integers(1, 60), max_size=80))
+def test_ranges_hold_exactly_the_numbers_given(seqs: list[int]) -> None:
+    ranges = ranges_of(seqs)
+    assert {n for first, last in ranges for n in range(first, last + 1)} == set(seqs)
+    assert all(one[1] + 1 < other[0] for one, other in pairwise(ranges))
+
+
+def test_one_receipt_tells_all_of_an_outbox(engine: Engine, message: MakeMessage) -> None:
+    told = [message(n, north_m=50 * n) for n in (1, 2, 3, 5)] + [garbage(seq=4)]
+    ((address, receipt),) = file_batch(engine, told, RULES, NOW).receipts
+    assert address.agent_id == "gw-01"
+    assert receipt.ranges == ((1, 5),)
+    assert [one.seq for one in receipt.quarantined] == [4]
+    assert receipt.centre_time == NOW
+
+
+def test_each_agent_is_told_its_own(engine: Engine, message: MakeMessage) -> None:
+    told = [message(1), message(2, agent="gw-02", north_m=50)]
+    receipts = {
+        address.agent_id: receipt
+        for address, receipt in file_batch(engine, told, RULES, NOW).receipts
+    }
+    assert receipts["gw-01"].ranges == ((1, 1),)
+    assert receipts["gw-02"].ranges == ((2, 2),)
+
+
+def test_evidence_that_is_here_is_named(engine: Engine, message: MakeMessage) -> None:
+    with writing(engine) as connection:
+        note_stored(connection, Picture("e" * 64, "image/jpeg", 81234), "gw-01", NOW)
+    ((_, receipt),) = file_batch(engine, [message(1)], RULES, NOW).receipts
+    assert receipt.evidence == ("e" * 64,)
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_poisoned_message_is_quarantined_alone(
+    engine: Engine, message: MakeMessage, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    whole = file_report
+
+    def poisoned(connection: Any, report: Any, *rest: Any) -> Any:
+        outcome = whole(connection, report, *rest)
+        if report.seq == at + 1:
+            raise ValueError("poison")
+        return outcome
+
+    monkeypatch.setattr(FILE_REPORT, poisoned)
+    told = [message(n, north_m=50 * n) for n in (1, 2, 3)]
+    ((_, receipt),) = file_batch(engine, told, RULES, NOW).receipts
+    assert receipt.ranges == ((1, 3),)
+    assert [(one.seq, "poison" in one.reason) for one in receipt.quarantined] == [(at + 1, True)]
+    assert (count(engine, t.report), count(engine, t.case), count(engine, t.change)) == (2, 2, 2)
+
+
+def test_a_database_that_fails_holds_nothing_and_receipts_nothing(
+    engine: Engine, message: MakeMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = file_report
+
+    def full(connection: Any, report: Any, *rest: Any) -> Any:
+        if report.seq == 2:
+            raise OperationalError("insert", {}, Exception("disk is full"))
+        return whole(connection, report, *rest)
+
+    monkeypatch.setattr(FILE_REPORT, full)
+    with pytest.raises(StoreUnavailable, match="disk is full"):
+        file_batch(engine, [message(1), message(2)], RULES, NOW)
+    assert count(engine, t.report) == 0
+
+
+def test_the_same_garbage_is_kept_once_and_receipted_each_time(engine: Engine) -> None:
+    for _ in range(3):
+        ((_, receipt),) = file_batch(engine, [garbage()], RULES, NOW).receipts
+        assert receipt.ranges == ((9, 9),)
+    with reading(engine) as connection:
+        row = connection.execute(select(t.quarantine)).one()
+    assert (row.times, row.raw, row.outbox_id) == (3, b"\x00", OUTBOX)
+
+
+def test_a_conflict_is_quarantined_and_receipted(engine: Engine, message: MakeMessage) -> None:
+    file_batch(engine, [message(1)], RULES, NOW)
+    ((_, receipt),) = file_batch(engine, [message(1, score=0.1)], RULES, NOW).receipts
+    assert receipt.ranges == ((1, 1),)
+    assert "the first one stands" in receipt.quarantined[0].reason
+
+
+def test_requeue_files_what_can_be_read_now_and_leaves_the_rest(
+    engine: Engine, message: MakeMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise ValueError("not yet understood")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FILE_REPORT, refuse)
+        file_batch(engine, [message(1), garbage()], RULES, NOW)
+    done = requeue(engine, RULES, 1 << 18, NOW)
+    assert (done.filed, done.left) == (1, 1)
+    assert count(engine, t.case) == 1
+    assert requeue(engine, RULES, 1 << 18, NOW).filed == 0

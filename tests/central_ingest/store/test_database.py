@@ -1,0 +1,86 @@
+"""The database: migrations match the tables, and transactions keep their word."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import select, text
+
+from central_ingest.errors import RefusedToStart, StoreUnavailable
+from central_ingest.store import tables as t
+from central_ingest.store.database import (
+    Engine,
+    check_version,
+    migrate,
+    open_engine,
+    reading,
+    writing,
+)
+from central_ingest.store.policy import read_setting, write_setting
+
+
+def test_the_migrations_build_exactly_the_tables(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, t.metadata) == []
+
+
+def test_migrating_again_changes_nothing(engine: Engine) -> None:
+    with writing(engine) as connection:
+        write_setting(connection, "kept", 1)
+    migrate(engine)
+    with reading(engine) as connection:
+        assert read_setting(connection, "kept") == 1
+    check_version(engine)
+
+
+def test_tables_of_another_version_are_refused_with_the_command(tmp_path: Path) -> None:
+    empty = open_engine(f"sqlite:///{tmp_path / 'empty.db'}")
+    with pytest.raises(RefusedToStart, match="run 'central-ingest migrate'"):
+        check_version(empty)
+    empty.dispose()
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)]
+)
+def test_sqlite_is_set_up_to_survive_a_crash(engine: Engine, pragma: str, value: str | int) -> None:
+    with reading(engine) as connection:
+        assert connection.execute(text(f"PRAGMA {pragma}")).scalar_one() == value
+
+
+def test_a_failed_transaction_leaves_nothing(engine: Engine) -> None:
+    def fail_half_way() -> None:
+        with writing(engine) as connection:
+            write_setting(connection, "lost", 1)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_half_way()
+    with reading(engine) as connection:
+        assert connection.execute(select(t.setting)).all() == []
+
+
+def test_two_writers_take_turns_and_both_succeed(engine: Engine) -> None:
+    def count_up() -> None:
+        for _ in range(20):
+            with writing(engine) as connection:
+                held = read_setting(connection, "count") or 0
+                write_setting(connection, "count", held + 1)
+
+    threads = [threading.Thread(target=count_up) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with reading(engine) as connection:
+        assert read_setting(connection, "count") == 40
+
+
+def test_a_database_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
+    nowhere = open_engine(f"sqlite:///{tmp_path / 'no' / 'folder' / 'centre.db'}")
+    with pytest.raises(StoreUnavailable, match="cannot be used now"), reading(nowhere) as held:
+        held.execute(text("select 1"))
+    nowhere.dispose()
