@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from contract.messages import CellRef, ComponentRef, Position
 from edge_agent.config import CameraConfig
 from edge_agent.errors import PlaceError
 from edge_agent.grid import Components, Grid
@@ -12,6 +11,7 @@ from edge_agent.issues import CameraIssues, Policy, Transition, step
 from edge_agent.looks import Look
 from edge_agent.model import ModelCard
 from edge_agent.place import CameraPlace
+from edge_agent.reports import Whereabouts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,13 +32,11 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A transition with its place: position with error, cells nearest first, component."""
+class Judgement:
+    """One change of an issue and where it is."""
 
     transition: Transition
-    position: Position | None
-    cells: tuple[CellRef, ...]
-    component: ComponentRef | None
+    where: Whereabouts
 
 
 class CameraJudge:
@@ -58,23 +56,15 @@ class CameraJudge:
         self._place = CameraPlace.of(config.place, config.camera.location)
         self._surroundings = surroundings
 
-    def judge(self, look: Look) -> tuple[Placed, ...]:
-        """Take one look into account; returns what changed, placed."""
+    def judge(self, look: Look) -> tuple[Judgement, ...]:
+        """Take one look into account; returns what changed."""
         self.state, transitions = step(self.state, look, self.policy)
-        return tuple(self.placed(transition) for transition in transitions)
+        return tuple(Judgement(one, self.whereabouts(one)) for one in transitions)
 
-    def placed(self, transition: Transition) -> Placed:
+    def whereabouts(self, transition: Transition) -> Whereabouts:
         """Place a transition on the ground, in the grid and at its component."""
-        position = self._place.position(transition.family, transition.box_xyxyn)
-        if position is None:
-            return Placed(transition, None, (), None)
-        grid, components = self._surroundings.grid, self._surroundings.components
-        return Placed(
-            transition,
-            position,
-            () if grid is None else grid.lookup(position),
-            None if components is None else components.nearest(transition.family, position),
-        )
+        near = self._surroundings
+        return Whereabouts.of(transition, self._place, near.grid, near.components)
 
 
 def _text(path: Path) -> str:
