@@ -67,9 +67,8 @@ def replayed(replay: Replay) -> Iterator[tuple[float, IssueReport]]:
     detector = Detector(folder, threads=os.cpu_count() or 1)
     surroundings = Surroundings.read(agent.grid, agent.components) if agent else Surroundings()
     judge = CameraJudge(config, detector.card, surroundings)
-    seq = 0
-    for clip_s, picture, judgement in _judgements(replay, config, detector, judge):
-        seq += 1
+    judgements = _judgements(replay, config, detector, judge)
+    for seq, (clip_s, picture, judgement) in enumerate(judgements, 1):
         origin = Origin(
             city=agent.agent.city if agent else "replay",
             agent_id=agent.agent.id if agent else "replay",
