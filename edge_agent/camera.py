@@ -5,7 +5,6 @@ does (refuses, stalls, sends garbage, changes its size) ends as a `CameraError` 
 from which `Camera.run` recovers by itself.
 """
 
-import random
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -14,6 +13,8 @@ from typing import Self
 
 from contract.catalogue import Category
 from contract.messages import CameraState
+from edge_agent.addresses import is_live, redacted
+from edge_agent.backoff import backoff_s
 from edge_agent.clock import Clock, Instant
 from edge_agent.config import CameraConfig, Stream
 from edge_agent.errors import (
@@ -24,15 +25,7 @@ from edge_agent.errors import (
     VideoUnreadable,
 )
 from edge_agent.frames import Frame
-from edge_agent.video import (
-    DEFAULT_TIMEOUTS,
-    Packet,
-    Timeouts,
-    Video,
-    VideoPicture,
-    is_live,
-    redacted,
-)
+from edge_agent.video import DEFAULT_TIMEOUTS, Packet, Timeouts, Video, VideoPicture
 from edge_agent.yaml_file import resolve_secrets
 
 BACKOFF_FIRST_S = 0.5
@@ -205,7 +198,7 @@ class Camera:
             except CameraError as error:
                 self._failures += 1
                 self.counts.reconnects += 1
-                delay_s = backoff_s(self._failures, error)
+                delay_s = wait_s(self._failures, error)
                 detail = f"{error}; next try in {delay_s:.1f} s"
                 self._sinks.on_state(CameraState.OFFLINE, detail)
                 stop.wait(delay_s)
@@ -266,9 +259,8 @@ class Camera:
             )
 
 
-def backoff_s(failures: int, error: CameraError) -> float:
-    """Return how long to wait after the n-th failure in a row: doubling, capped, with jitter."""
+def wait_s(failures: int, error: CameraError) -> float:
+    """Return how long to wait after the n-th failure in a row."""
     if isinstance(error, CameraUnauthorised):
         return BACKOFF_UNAUTHORISED_S
-    longest_s = min(BACKOFF_LONGEST_S, BACKOFF_FIRST_S * 2.0 ** min(failures - 1, 10))
-    return longest_s * random.uniform(0.5, 1.0)  # noqa: S311  (spreads load, keeps no secret)
+    return backoff_s(failures, BACKOFF_FIRST_S, BACKOFF_LONGEST_S)

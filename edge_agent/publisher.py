@@ -6,7 +6,6 @@ centre that is killed at any instant costs a repeat, never a report.
 """
 
 import logging
-import random
 import threading
 from collections import OrderedDict, deque
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from contract.topics import (
     AgentAddress,
     Leaf,
 )
+from edge_agent.backoff import backoff_s
 from edge_agent.clock import Clock, Instant
 from edge_agent.clock_offset import ClockOffset, better, clock_state
 from edge_agent.config import Broker
@@ -121,7 +121,7 @@ class Publisher:
             except DeliveryError as error:
                 failures += 1
                 self._become(BrokerState(connected=False, detail=str(error)))
-                stop.wait(backoff_s(failures, error))
+                stop.wait(wait_s(failures, error))
 
     def close(self) -> None:
         """Give back what wakes it; after `run` has returned for the last time."""
@@ -299,12 +299,11 @@ def _trouble(puback: int) -> str:
     return ""
 
 
-def backoff_s(failures: int, error: DeliveryError) -> float:
-    """Return how long to wait after the n-th failure in a row: doubling, capped, with jitter."""
+def wait_s(failures: int, error: DeliveryError) -> float:
+    """Return how long to wait after the n-th failure in a row."""
     if isinstance(error, DeliveryRefused):
         return BACKOFF_REFUSED_S
-    longest_s = min(BACKOFF_LONGEST_S, BACKOFF_FIRST_S * 2.0 ** min(failures - 1, 10))
-    return longest_s * random.uniform(0.5, 1.0)  # noqa: S311  (spreads load, keeps no secret)
+    return backoff_s(failures, BACKOFF_FIRST_S, BACKOFF_LONGEST_S)
 
 
 def try_broker(broker: Broker, address: AgentAddress) -> None:

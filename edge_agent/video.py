@@ -1,10 +1,9 @@
 """A stream or file as packets and decoded pictures; the only home of FFmpeg's exceptions.
 
 Each is translated here into the CameraError that fits, and no message holds more of an address
-than `redacted` leaves.
+than `addresses.redacted` leaves.
 """
 
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -30,25 +29,12 @@ from edge_agent.errors import (
 )
 from edge_agent.frames import Picture, Rgb
 
-_USERINFO = re.compile(r"(?<=://).*@")
-_LIVE = re.compile(r"^[a-z][a-z0-9+.-]*://")
 _scalers = threading.local()
 
 if TYPE_CHECKING:
     Packet = AnyPacket[Any]
 else:  # generic in PyAV's stubs only
     Packet = AnyPacket
-
-
-def is_live(url: str) -> bool:
-    """Say whether this is a network address: such a stream has its own pace and no end."""
-    return bool(_LIVE.match(url))
-
-
-def redacted(url: str) -> str:
-    """Return the address without user, password and query, fit for messages and logs."""
-    without_query = url.partition("?")[0] if is_live(url) else url
-    return _USERINFO.sub("", without_query)
 
 
 @dataclass(frozen=True, slots=True)
