@@ -10,7 +10,7 @@ from starlette.types import Scope
 from central_ingest.api.deps import Deps
 from central_ingest.pages.assets import STATIC, require_assets
 from central_ingest.pages.rendering import make_environment
-from central_ingest.pages.routes import Pages, make_router
+from central_ingest.pages.routes import Pages, make_not_found, make_router
 
 
 class _Assets(StaticFiles):
@@ -25,10 +25,12 @@ class _Assets(StaticFiles):
 
 
 def install(app: FastAPI, deps: Deps) -> None:
-    """Mount /static and the page routes.
+    """Mount /static and the page routes; unknown addresses are answered in words.
 
     Raises RefusedToStart, naming the command to run, when the third-party assets were not built.
     """
     require_assets()
     app.mount("/static", _Assets(directory=STATIC), name="static")
-    app.include_router(make_router(Pages(deps, make_environment())))
+    pages = Pages(deps, make_environment())
+    app.include_router(make_router(pages))
+    app.add_exception_handler(404, make_not_found(pages))

@@ -71,6 +71,12 @@ _PROBLEMS: Final[tuple[tuple[type[Exception], Problem], ...]] = (
     ),
 )
 
+NO_SUCH_PAGE: Final = Problem(
+    404,
+    Label("没有这个页面", "There is no such page"),
+    Label("地址可能有误。", "The address may be wrong."),
+)
+
 _UNKNOWN: Final = Problem(
     400,
     Label("无法处理此请求", "The request cannot be handled"),

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment
 from pydantic import BaseModel, ConfigDict, Field
@@ -278,9 +278,19 @@ def _error_page(pages: Pages, request: Request, error: Exception) -> Response:
         return RedirectResponse(f"/login?next={where}", 303)
     if _wants_fragment(request):
         return pages.render("flash.html", problem.status, said=problem.said, said_kind="error")
-    return pages.render(
-        "error.html", problem.status, said=problem.said, advice=problem.advice, error=str(error)
-    )
+    return pages.render("error.html", problem.status, said=problem.said, advice=problem.advice)
+
+
+def make_not_found(pages: Pages) -> Callable[[Request, Exception], Coroutine[Any, Any, Response]]:
+    """What answers an address that nothing stands behind: words for people, JSON for programs."""
+
+    async def not_found(request: Request, error: Exception) -> Response:
+        if "text/html" not in request.headers.get("accept", ""):
+            return JSONResponse({"detail": getattr(error, "detail", "Not Found")}, 404)
+        problem = answers.NO_SUCH_PAGE
+        return pages.render("error.html", 404, said=problem.said, advice=problem.advice)
+
+    return not_found
 
 
 def make_router(pages: Pages) -> APIRouter:

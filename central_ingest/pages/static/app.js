@@ -244,7 +244,16 @@ function connectionLost() {
   wasLost = true;
   if (losing) return;
   connection("connecting");
-  losing = window.setTimeout(() => connection("lost"), LOST_AFTER_MS);
+  losing = window.setTimeout(() => {
+    connection("lost");
+    leadToLogin();
+  }, LOST_AFTER_MS);
+}
+
+// A login that ended looks like a lost stream: the page then comes back by way of the login.
+async function leadToLogin() {
+  const answer = await fetch("/notice", { headers: { "HX-Request": "true" } }).catch(() => null);
+  if (answer?.status === 401) window.location.reload();
 }
 
 function connectionOpen() {

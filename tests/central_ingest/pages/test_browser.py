@@ -20,8 +20,10 @@ from playwright.sync_api import (
 )
 
 from central_ingest.cases import CaseState
+from central_ingest.clock import utc_now
 from central_ingest.dedup import Place
-from central_ingest.store import database, queries
+from central_ingest.store import access, database, queries
+from central_ingest.store.access import Actor, Role
 from central_ingest.store.views import CaseDetail
 from contract.catalogue import Category
 
@@ -342,6 +344,25 @@ def test_a_lost_connection_is_shown_and_what_was_missed_is_caught_up(
     served.start()
     expect(page.locator("#live")).to_have_attribute("data-state", "open", timeout=40_000)
     expect(row(page, 2)).to_contain_text("井盖破损")
+    seeder.see(Category.BIN_OVERFLOW, apart(9))
+    expect(row(page, 3)).to_contain_text("垃圾箱满溢")
+
+
+def test_a_page_whose_login_ended_leads_to_the_login(
+    open_page: Opener, seeder: Any, served: Any
+) -> None:
+    fill(seeder, 1)
+    page = open_page("/cases/1", may_say="ERR_|401|object Event")
+    with database.writing(seeder.engine) as connection:
+        access.put_user(connection, Actor("wang", Role.OFFICER), "a long password", utc_now())
+    served.stop()
+    served.start()
+    page.wait_for_url("**/login?next=/cases/1")
+    page.locator("#username").fill("wang")
+    page.locator("#password").fill("a long password")
+    page.keyboard.press("Enter")
+    expect(page.locator("#case-head")).to_contain_text("占道经营")
+    expect(page.locator(".who")).to_contain_text("wang")
 
 
 def test_a_filter_is_one_click_and_keeps_the_list_live(open_page: Opener, seeder: Any) -> None:

@@ -66,6 +66,15 @@ def test_what_cannot_be_shown_is_told_in_words(
     assert "返回案卷列表" in answer.text
 
 
+def test_an_unknown_address_is_told_in_words_to_people_and_in_json_to_programs(
+    browser: httpx.Client,
+) -> None:
+    answer = browser.get("/nowhere", headers={"Accept": "text/html"})
+    assert (answer.status_code, "没有这个页面" in answer.text) == (404, True)
+    answer = browser.get("/api/nowhere")
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})
+
+
 def test_more_cases_follow_page_by_page_without_gap_or_repeat(
     browser: httpx.Client, seeder: Any
 ) -> None:
