@@ -10,11 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks import demo as demo_module
+from benchmarks import events as events_module
 from benchmarks import pipeline as pipeline_module
 from benchmarks.broker import BrokerError
 from benchmarks.demo import DemoError
+from benchmarks.machine import this_machine
+from benchmarks.truth import TruthError
 from edge_agent.errors import AgentError
-from edge_agent.model import default_folder
+from edge_agent.model import default_folder, load_card
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -66,6 +69,35 @@ def pipeline(
         print(f"pipeline: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     _finish(result, json_file)
+
+
+@app.command()
+def events(
+    clips: Annotated[list[Path], typer.Argument(help="clips or folders; truth beside each clip")],
+    camera: Annotated[
+        Path, typer.Option(help="camera file for all clips")
+    ] = events_module.DEFAULT_CAMERA,
+    model: Annotated[Path | None, typer.Option(help="model folder; absent: the default")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """Replay clips through the agent and hold its reports against their truth."""
+    found = [p for c in clips for p in (sorted(c.glob("*.mp4")) if c.is_dir() else [c])]
+    try:
+        results = events_module.evaluate_clips(found, camera, model)
+    except (AgentError, TruthError) as error:
+        print(f"events: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    print("\n".join(events_module.table(results)))
+    total = events_module.summary(results)
+    print(json.dumps(total))
+    if json_file:
+        body = {
+            "machine": this_machine().as_json(),
+            "model": load_card(model or default_folder()).name,
+            "summary": total,
+            "clips": [result.as_json() for result in results],
+        }
+        json_file.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n")
 
 
 def _finish(result: dict[str, Any], json_file: Path | None) -> None:

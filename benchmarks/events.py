@@ -6,16 +6,21 @@ cleared when that issue's `cleared` follows within 20 s of its end. Matching is 
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.truth import BoxPixels, Distractor, Event, Truth
+from benchmarks.truth import BoxPixels, Distractor, Event, Truth, load_truth
 from contract.messages import IssueReport, Phase
+from edge_agent.replay import Replay, replayed
 
+START = datetime(2000, 1, 1, tzinfo=UTC)
 RAISE_GRACE_S = 10.0
 CLEAR_GRACE_S = 20.0
 IOU_MIN = 0.3
+DEFAULT_CAMERA = Path(__file__).parent / "events_camera.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,56 @@ def read_reports(path: Path) -> list[ReportLine]:
         clip_s = data.pop("clip_s")
         lines.append(ReportLine(IssueReport.model_validate(data), clip_s))
     return lines
+
+
+def evaluate_clips(clips: list[Path], camera: Path, model: Path | None) -> list[ClipResult]:
+    """Replay each clip that has a truth file beside it, and evaluate its reports.
+
+    Raises TruthError and AgentError for a file that cannot be used.
+    """
+    results = []
+    for clip in clips:
+        truth = load_truth(clip.with_suffix(".json"))
+        replay = Replay(clip, camera, truth.start_utc or START, model)
+        lines = [ReportLine(report, clip_s) for clip_s, report in replayed(replay)]
+        results.append(evaluate(truth, lines))
+    return results
+
+
+def table(results: list[ClipResult]) -> Iterator[str]:
+    """Yield the lines of a Markdown table: every event, then every false issue."""
+    yield "| clip | what | from | to | raised | as | cleared | duplicates |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for result in results:
+        for event in result.events:
+            cells = (
+                event.clip, event.category, event.start_s, event.end_s, event.raised_s,
+                event.raised_as, event.cleared_s, event.duplicates,
+            )  # fmt: skip
+            yield "| " + " | ".join("–" if cell is None else str(cell) for cell in cells) + " |"
+        for false in result.false_issues:
+            yield (
+                f"| {false.clip} | FALSE on {false.on} {false.box_px} | | | {false.raised_s} "
+                f"| {false.category} ({false.score:.2f}) | | |"
+            )
+
+
+def summary(results: list[ClipResult]) -> dict[str, int | float]:
+    """Count what was found, cleared, doubled and false over all clips."""
+    events = [event for result in results for event in result.events]
+    ended = [event for event in events if event.end_s is not None and event.raised_s is not None]
+    hours = sum(result.seconds for result in results) / 3600
+    false_issues = sum(len(result.false_issues) for result in results)
+    return {
+        "events": len(events),
+        "found": sum(event.raised_s is not None for event in events),
+        "ended_and_found": len(ended),
+        "cleared_in_time": sum(event.cleared_in_time is True for event in ended),
+        "cleared_though_there": sum(event.cleared_in_time is False for event in events),
+        "duplicates": sum(event.duplicates for event in events),
+        "false_issues": false_issues,
+        "false_per_camera_hour": round(false_issues / hours, 1),
+    }
 
 
 def evaluate(truth: Truth, lines: list[ReportLine]) -> ClipResult:
