@@ -3,19 +3,27 @@
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
 
 from edge_agent.detections import Detections
-from edge_agent.detector import Detector
 from edge_agent.errors import ConfigError
-from edge_agent.frames import ArrayPicture
+from edge_agent.frames import ArrayPicture, Picture
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 
 
-def detect_images(sources: Sequence[Path], detector: Detector, out: Path) -> int:
+class PictureDetector(Protocol):
+    """What finds things in a picture: a `Detector`."""
+
+    def detect(self, picture: Picture, /) -> Detections:
+        """Detect, boxes as fractions of the picture."""
+        ...
+
+
+def detect_images(sources: Sequence[Path], detector: PictureDetector, out: Path) -> int:
     """Detect in every picture that `sources` name and write `out`; returns how many pictures.
 
     Raises ConfigError for a source that is missing, empty or not a picture; `out` is written
