@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 from contract.catalogue import Category
@@ -22,6 +23,7 @@ from edge_agent.errors import (
     CameraSilent,
     CameraUnauthorised,
     CameraUnreachable,
+    ConfigError,
     VideoUnreadable,
 )
 from edge_agent.frames import Frame
@@ -50,6 +52,20 @@ class Source:
 
     camera_id: str
     stream: Stream
+
+    @classmethod
+    def of(cls, path: Path, config: CameraConfig) -> Self:
+        """Take a camera file's detect stream; a file in it lies relative to the camera file.
+
+        Raises ConfigError when the file names no stream.
+        """
+        if config.streams is None:
+            raise ConfigError(f"{path}: has no streams; running needs streams.detect.url")
+        source = cls(config.camera.id, config.streams.detect)
+        if source.live:
+            return source
+        url = str(path.resolve().parent / source.stream.url)
+        return cls(source.camera_id, source.stream.model_copy(update={"url": url}))
 
     @property
     def live(self) -> bool:
@@ -179,9 +195,10 @@ class Camera:
         sinks: CameraSinks,
         clock: Clock,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        counts: CameraCounts | None = None,
     ) -> None:
         self.source = source
-        self.counts = CameraCounts()
+        self.counts = counts or CameraCounts()
         self._policy = policy
         self._sinks = sinks
         self._clock = clock

@@ -93,6 +93,7 @@ class Publisher:
         self._offset: ClockOffset | None = None
         self.state = BrokerState()
         self.replayed = 0
+        self.receipted = 0
 
     def wake(self) -> None:
         """Tell it that the store holds something new."""
@@ -185,7 +186,9 @@ class Publisher:
         for refused in receipt.quarantined:
             log.warning("the centre quarantined report %d: %s", refused.seq, refused.reason)
         now = self._clock.now()
-        sent = delivery.settled(self._store.settle(receipt))
+        settled = self._store.settle(receipt)
+        self.receipted += len(settled)
+        sent = delivery.settled(settled)
         if sent is not None:
             sample = ClockOffset.between(sent, now, receipt.centre_time)
             self._offset = better(self._offset, sample, now)

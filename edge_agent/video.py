@@ -133,6 +133,11 @@ class Video:
         """Presentation time of the first picture."""
         return float((self._stream.start_time or 0) * self._tick)
 
+    @property
+    def codec(self) -> str:
+        """The codec's name, such as h264 or hevc."""
+        return str(self._decoder.name)
+
     def seconds(self, stamp: int | None) -> float | None:
         """Turn a timestamp of this stream into seconds."""
         return None if stamp is None else float(stamp * self._tick)
@@ -200,6 +205,22 @@ def _reading_error(error: Exception, shown: str) -> CameraError:
     if isinstance(error, OSError):
         return CameraUnreachable(f"{shown}: the stream broke off ({error.strerror})")
     return VideoUnreadable(f"{shown}: the stream cannot be read any further")
+
+
+def first_picture(
+    url: str, shown: str, transport: str, timeouts: Timeouts = DEFAULT_TIMEOUTS
+) -> tuple[str, Picture]:
+    """Open a source, return its codec and first picture, and close it. Raises CameraError."""
+    with Video(url, shown, transport, timeouts) as video:
+        deadline_s = time.monotonic() + timeouts.read_s
+        for packet in video.packets():
+            for picture in video.decode(packet):
+                return video.codec, picture
+            if time.monotonic() > deadline_s:
+                raise CameraSilent(
+                    f"{shown}: packets come, but no picture within {timeouts.read_s:.0f} s"
+                )
+    raise VideoUnreadable(f"{shown}: not one picture in it could be decoded")
 
 
 def read_clip(path: Path) -> Iterator[tuple[float, Picture]]:

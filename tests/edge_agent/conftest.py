@@ -16,7 +16,7 @@ import pytest
 RTSP_SERVER = Path(__file__).parents[1] / "system" / "rtsp_server.py"
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
     """Return as soon as `condition` holds; fail with `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -1,0 +1,149 @@
+"""`edge-agent run · check · replay · detect`."""
+
+import logging
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from edge_agent.errors import AgentError, ConfigError
+
+# Each command imports what it needs: `check` of a camera file starts without a runtime.
+# ruff: noqa: PLC0415
+
+cli = typer.Typer(
+    help="摄像机网关上的代理：视频进，问题出。 The agent on a gateway: video in, issues out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", help="代理配置文件 the agent's YAML file", dir_okay=False)
+]
+CameraFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--camera", help="只检查这些摄像机文件 check only these camera files"),
+]
+
+
+@cli.command()
+def run(
+    config: ConfigOption,
+    seconds: Annotated[
+        float | None, typer.Option(help="运行多少秒后停止 stop after so many seconds")
+    ] = None,
+) -> None:
+    """运行代理，直到收到 SIGTERM 或 Ctrl-C。 Run the agent until SIGTERM or Ctrl-C."""
+    from edge_agent.app import App
+    from edge_agent.config import load_agent, load_cameras
+
+    agent = load_agent(config)
+    app = App(agent, load_cameras(agent.cameras))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: app.stop())
+    app.run(seconds)
+    # What is left are threads inside FFmpeg or an inference, which no flag reaches: the
+    # interpreter's own exit would wait for them. Everything of ours is on the disk by now.
+    logging.shutdown()
+    os._exit(0)
+
+
+@cli.command()
+def check(
+    config: Annotated[
+        Path | None, typer.Option("--config", help="代理配置文件 the agent's YAML file")
+    ] = None,
+    camera: CameraFiles = None,
+) -> None:
+    """检查配置、模型、摄像机、代理服务器和中心。 Check files, model, cameras, broker and centre."""
+    from edge_agent.check import check_agent, check_cameras, print_findings
+
+    if (config is None) == (not camera):
+        raise ConfigError("check needs either --config agent.yaml or --camera FILE")
+    findings = check_agent(config) if config else check_cameras(camera or [])
+    if not print_findings(findings, Console()):
+        faults = [finding for finding in findings if not finding.ok]
+        raise AgentError("\n".join(f"{fault.part}: {fault.detail}" for fault in faults))
+
+
+@cli.command()
+def replay(  # noqa: PLR0913, PLR0917  (one parameter an option of the command)
+    clip: Annotated[Path, typer.Argument(help="视频文件 a video file")],
+    camera: Annotated[Path, typer.Option(help="摄像机文件 the camera's YAML file")],
+    reports: Annotated[Path, typer.Option(help="输出 JSON 行 one line a report")],
+    speed: Annotated[
+        Literal["max", "real"], typer.Option(help="尽快或实时 as fast as possible, or in real time")
+    ] = "max",
+    start: Annotated[
+        str, typer.Option(help="片头的时刻（UTC） the moment of the clip's start, UTC")
+    ] = "2000-01-01T00:00:00Z",
+    runtime: Annotated[
+        Literal["onnxruntime"], typer.Option(help="推理运行时 inference runtime, pinned")
+    ] = "onnxruntime",
+    model: Annotated[Path | None, typer.Option(help="模型文件夹 a model folder")] = None,
+    agent: Annotated[
+        Path | None,
+        typer.Option(help="代理配置（网格、部件、模型） for grid, components and model"),
+    ] = None,
+) -> None:
+    """回放一段视频，输出报告；每次结果逐字节相同。 Replay a clip, the same at every run."""
+    from edge_agent.replay import Replay, replay_clip
+
+    del runtime  # there is one so far; the option pins it for those to come
+    count = replay_clip(
+        Replay(clip, camera, _utc(start), model=model, agent=agent, real_time=speed == "real"),
+        reports,
+    )
+    print(f"{count} reports → {reports}", file=sys.stderr)
+
+
+@cli.command()
+def detect(
+    source: Annotated[list[Path], typer.Argument(help="图片或文件夹 pictures or folders")],
+    out: Annotated[Path, typer.Option(help="COCO 结果文件 COCO results file")],
+    model: Annotated[Path | None, typer.Option(help="模型文件夹 a model folder")] = None,
+) -> None:
+    """对图片运行检测器，输出 COCO 结果格式。 Run the detector on pictures, COCO results format."""
+    from edge_agent.detect import detect_images
+    from edge_agent.detector import Detector
+    from edge_agent.model import default_folder
+
+    detector = Detector(model or default_folder(), threads=0)
+    count = detect_images(source, detector, out)
+    print(f"{count} pictures → {out}", file=sys.stderr)
+
+
+def _utc(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(
+            f"--start {text!r} is not a time; 2000-01-01T00:00:00Z was expected"
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def main() -> None:
+    """Run the command line; an AgentError is one clear message on stderr and exit status 1."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    # Its requests at INFO would repeat each address a picture.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        cli()
+    except AgentError as error:
+        print(f"edge-agent: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

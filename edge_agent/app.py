@@ -1,0 +1,287 @@
+"""The agent put together: built from its files, supervised while it runs, stopped in order.
+
+Threads: one a camera, the engine's, the judge's, the publisher's, the uploader's, a heartbeat. A
+thread that dies is logged and started again; here alone every exception is caught.
+"""
+
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Literal
+
+from contract.messages import AgentStatus, CameraState, Command, CommandResult, ModelRef
+from contract.topics import AgentAddress
+from edge_agent import __version__
+from edge_agent.backoff import backoff_s
+from edge_agent.camera import Camera, CameraSinks, DecodePolicy, Source
+from edge_agent.clock import SystemClock
+from edge_agent.config import AgentConfig, CameraConfig, config_sha256
+from edge_agent.crashes import FORGIVEN_AFTER_S, CrashBook
+from edge_agent.detector import Detector
+from edge_agent.engine import Engine
+from edge_agent.issue_state import CameraIssues
+from edge_agent.judge import CameraJudge, Surroundings
+from edge_agent.judging import JudgedCamera, Judging, Listeners
+from edge_agent.looks import plans_of
+from edge_agent.metrics import MetricsServer, Snapshot, Totals
+from edge_agent.model import verified_path
+from edge_agent.publisher import Publisher
+from edge_agent.store import Store
+from edge_agent.uploader import Uploader
+from edge_agent.watching import Watching
+
+log = logging.getLogger(__name__)
+
+STOP_WITHIN_S = 1.8
+HEARTBEAT_S = 5.0
+HEALTH_EVERY_S = 60.0
+RESTART_FIRST_S = 1.0
+RESTART_LONGEST_S = 30.0
+
+Work = Callable[[threading.Event], None]
+
+
+class Supervisor:
+    """Runs named work in threads and starts again what dies."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.restarts = 0
+        self._awaited: list[threading.Thread] = []
+
+    def start(self, name: str, work: Work, *, awaited: bool = True) -> None:
+        """Run `work(stop)` in a thread of its own until it returns.
+
+        What is not `awaited` holds nothing and may end with the process: a camera that is being
+        opened and a running inference cannot be interrupted.
+        """
+        thread = threading.Thread(target=self._run, args=(name, work), name=name, daemon=True)
+        if awaited:
+            self._awaited.append(thread)
+        thread.start()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the awaited threads; return whether all have ended."""
+        deadline_s = monotonic() + seconds
+        for thread in self._awaited:
+            thread.join(max(0.0, deadline_s - monotonic()))
+        return not any(thread.is_alive() for thread in self._awaited)
+
+    def _run(self, name: str, work: Work) -> None:
+        failures = 0
+        while not self.stop.is_set():
+            began_s = monotonic()
+            try:
+                work(self.stop)
+                return
+            except Exception:
+                failures = 1 if monotonic() - began_s > RESTART_LONGEST_S else failures + 1
+                self.restarts += 1
+                wait_s = backoff_s(failures, RESTART_FIRST_S, RESTART_LONGEST_S)
+                log.exception("thread %s died; started again in %.1f s", name, wait_s)
+                self.stop.wait(wait_s)
+
+
+class App:
+    """One agent. Building it raises AgentError for whatever cannot work."""
+
+    def __init__(self, config: AgentConfig, cameras: Mapping[Path, CameraConfig]) -> None:
+        self._config = config
+        self._cameras = {one.camera.id: one for one in cameras.values()}
+        self._sources = {one.camera.id: Source.of(path, one) for path, one in cameras.items()}
+        self._clock = SystemClock()
+        self._since = self._clock.now()
+        self._supervisor = Supervisor()
+        self._engine_stop = threading.Event()
+        detectors = _detectors(config)
+        card = detectors[0].card
+        self._model: ModelRef = card.reference(card.files[0])
+        surroundings = Surroundings.read(config.grid, config.components)
+        limits = config.limits
+        self._store = Store(config.state_dir, limits.store_bytes, limits.ledger)
+        self._crashes = CrashBook(config.state_dir)
+        address = AgentAddress(config.agent.city, config.agent.id)
+        self._publisher = Publisher(address, config.broker, self._store, self._clock, self)
+        self._uploader = Uploader(config.centre, self._store)
+        self._judging = Judging(
+            self._judged(detectors[0], surroundings), card, config.agent, self._store,
+            self._publisher.clock_state, Listeners(self._on_look, self._on_commit),
+        )  # fmt: skip
+        self._engine = Engine(tuple(one.detect for one in detectors), self._judging.put)
+        self._watching = {
+            camera_id: Watching(
+                camera_id, plans_of(one), self._engine.offer, self._on_change, self._clock
+            )
+            for camera_id, one in self._cameras.items()
+        }
+
+    def run(self, seconds: float | None = None) -> None:
+        """Work until `stop`, or for so many seconds. Raises AgentError when it cannot begin."""
+        self._judging.withdraw_what_changed(self._clock.now())
+        metrics = self._config.metrics
+        server = MetricsServer(metrics.host, metrics.port, self.snapshot) if metrics.port else None
+        start = self._supervisor.start
+        with self._crashes.watching():
+            start("engine", self._run_engine, awaited=False)
+            start("judge", self._judging.run)
+            start("publisher", self._publisher.run)
+            start("uploader", self._uploader.run)
+            start("heartbeat", self._heartbeat)
+            for camera_id in self._cameras:
+                self._start_camera(camera_id)
+            log.info("agent %s runs with %d cameras", self._config.agent.id, len(self._cameras))
+            self._supervisor.stop.wait(seconds)
+            self._shut_down()
+        if server:
+            server.close()
+
+    def stop(self) -> None:
+        """Have `run` return soon; fit for a signal handler."""
+        self._supervisor.stop.set()
+
+    def snapshot(self) -> Snapshot:
+        """Return the whole agent at this moment."""
+        judged = self._judging.counts
+        return Snapshot(
+            at=self._clock.now(),
+            cameras=tuple(one.now() for one in self._watching.values()),
+            totals=Totals(
+                looks=judged.looks,
+                dropped=self._engine.counts.dropped,
+                issues_raised=judged.raised,
+                reports=judged.reports,
+                receipted=self._publisher.receipted,
+                replayed=self._publisher.replayed,
+                pictures_uploaded=self._uploader.uploaded,
+                restarts=self._supervisor.restarts,
+            ),
+            store=self._store.counts(),
+            store_trouble=self._judging.trouble,
+            broker=self._publisher.state,
+            centre_trouble=self._uploader.trouble,
+            clock=self._publisher.clock_state(),
+            free_bytes=shutil.disk_usage(self._config.state_dir).free,
+        )
+
+    # -- what the publisher asks
+
+    def status(self, state: Literal["online", "offline"]) -> AgentStatus:
+        """Describe the agent as of now."""
+        return AgentStatus(
+            city=self._config.agent.city,
+            agent_id=self._config.agent.id,
+            state=state,
+            since=self._since.utc,
+            version=__version__,
+            outbox_id=self._store.outbox_id,
+            waiting_reports=self._store.counts().reports,
+            cameras=tuple(self._cameras),
+            model=self._model,
+            config_sha256=config_sha256(self._config, *self._cameras.values()),
+        )
+
+    def command(self, command: Command) -> CommandResult:
+        """Answer a command: this version carries out none, and says so."""
+        return CommandResult(
+            agent_id=self._config.agent.id,
+            command_id=command.command_id,
+            done_at=self._clock.now().utc,
+            ok=False,
+            detail=f"agent {__version__} does not know how to {command.kind}",
+        )
+
+    # -- inside
+
+    def _judged(self, detector: Detector, near: Surroundings) -> dict[str, JudgedCamera]:
+        states = self._store.states()
+        judged = {}
+        for camera_id, config in self._cameras.items():
+            saved = states.get(camera_id)
+            state = CameraIssues.from_json(saved) if saved else None
+            judged[camera_id] = JudgedCamera(
+                config, CameraJudge(config, detector.card, near, state)
+            )
+        return judged
+
+    def _start_camera(self, camera_id: str) -> None:
+        watching, config = self._watching[camera_id], self._cameras[camera_id]
+        if not self._crashes.admits(camera_id, config_sha256(config)):
+            watching.on_state(
+                CameraState.SET_ASIDE,
+                "its decoding crashed the agent twice; change its camera file (another stream, "
+                "another codec) to have it tried again",
+            )
+            return
+        camera = Camera(
+            self._sources[camera_id],
+            DecodePolicy.of(config),
+            CameraSinks(watching.on_frame, watching.on_state),
+            self._clock,
+            counts=watching.counts,
+        )
+        work = partial(self._run_camera, camera)
+        self._supervisor.start(f"camera {camera_id}", work, awaited=False)
+
+    def _run_camera(self, camera: Camera, stop: threading.Event) -> None:
+        self._crashes.decoding_here(camera.source.camera_id)
+        camera.run(stop)
+
+    def _run_engine(self, stop: threading.Event) -> None:
+        """Run the engine with a stop of its own, which it sets itself when a worker dies."""
+        self._engine_stop.clear()
+        if not stop.is_set():
+            self._engine.run(self._engine_stop)
+
+    def _heartbeat(self, stop: threading.Event) -> None:
+        last = self._clock.now()
+        while not stop.wait(HEARTBEAT_S):
+            now = self._clock.now()
+            for camera_id, watching in self._watching.items():
+                camera = watching.now()
+                well_s = now.seconds_since(camera.since) if camera.state is CameraState.OK else 0
+                if well_s >= FORGIVEN_AFTER_S:
+                    self._crashes.decodes_well(camera_id)
+            if now.seconds_since(last) >= HEALTH_EVERY_S:
+                last = now
+                for watching in self._watching.values():
+                    self._publisher.set_health(watching.health(self._config.agent.id))
+
+    def _on_look(self, camera_id: str) -> None:
+        self._watching[camera_id].on_look()
+
+    def _on_commit(self) -> None:
+        self._publisher.wake()
+        self._uploader.wake()
+
+    def _on_change(self, watching: Watching) -> None:
+        now = watching.now()
+        level = logging.INFO if now.state is CameraState.OK else logging.WARNING
+        log.log(level, "camera %s: %s %s", now.camera_id, now.state, now.detail)
+        self._publisher.set_health(watching.health(self._config.agent.id))
+
+    def _shut_down(self) -> None:
+        """Stop in the order of the data; the store closes when nobody can write any more."""
+        self._supervisor.stop.set()
+        self._engine_stop.set()
+        self._engine.wake()
+        self._judging.close()
+        self._publisher.wake()
+        self._uploader.wake()
+        if self._supervisor.join(STOP_WITHIN_S):
+            self._publisher.close()
+            self._store.close()
+        log.info("agent %s stopped", self._config.agent.id)
+
+
+def _detectors(config: AgentConfig) -> tuple[Detector, ...]:
+    """One single-threaded detector a core: two of one thread are faster than one of two."""
+    count = config.limits.inference_threads or os.cpu_count() or 1
+    detectors = tuple(Detector(config.model, threads=1) for _ in range(count))
+    for file in detectors[0].card.files:
+        verified_path(config.model, file)
+    return detectors

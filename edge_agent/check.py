@@ -1,0 +1,173 @@
+"""`edge-agent check`: everything that a run needs, tried once, with a reason for each fault."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from contract.topics import AgentAddress
+from edge_agent.camera import Source
+from edge_agent.config import AgentConfig, CameraConfig, load_agent, load_camera, load_cameras
+from edge_agent.errors import AgentError, ConfigError
+from edge_agent.judge import CameraJudge, Surroundings
+from edge_agent.metrics import LOW_DISK_BYTES
+from edge_agent.model import ModelCard, default_folder, load_card, verified_path
+from edge_agent.publisher import try_broker
+from edge_agent.uploader import try_centre
+from edge_agent.video import DEFAULT_TIMEOUTS, Timeouts, first_picture
+
+AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found."""
+
+    part: str
+    ok: bool
+    detail: str
+
+
+def check_agent(path: Path, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> list[Finding]:
+    """Check an agent file and everything it names, contacting cameras, broker and centre."""
+    try:
+        config = load_agent(path)
+    except AgentError as error:
+        return [Finding("配置 agent file", ok=False, detail=str(error))]
+    findings = [Finding("配置 agent file", ok=True, detail=str(path))]
+    card = _model(config.model, findings)
+    near = _surroundings(config, findings)
+    findings.append(_try("磁盘 disk", lambda: _disk(config.state_dir)))
+    try:
+        cameras = load_cameras(config.cameras)
+    except AgentError as error:
+        findings.append(Finding("摄像机 camera files", ok=False, detail=str(error)))
+        cameras = {}
+    tasks = [*_camera_tasks(cameras, card, near, timeouts), *_delivery_tasks(config)]
+    return [*findings, *_at_once(tasks)]
+
+
+def check_cameras(paths: Iterable[Path], timeouts: Timeouts = DEFAULT_TIMEOUTS) -> list[Finding]:
+    """Check camera files on their own; a camera with streams is contacted."""
+    findings: list[Finding] = []
+    cameras: dict[Path, CameraConfig] = {}
+    for path in paths:
+        try:
+            cameras[path] = load_camera(path)
+        except AgentError as error:
+            findings.append(Finding(f"摄像机 camera file {path.name}", ok=False, detail=str(error)))
+    card = _model(default_folder(), findings)
+    tasks = [*_camera_tasks(cameras, card, Surroundings(), timeouts)]
+    return [*findings, *_at_once(tasks)]
+
+
+def print_findings(findings: Iterable[Finding], console: Console) -> bool:
+    """Print the table; return whether all is well."""
+    table = Table(title="检查 check")
+    for heading in ("部分 part", "结果 result", "说明 detail"):
+        table.add_column(heading, overflow="fold")
+    good = True
+    for finding in findings:
+        good &= finding.ok
+        result = "[green]正常 ok[/]" if finding.ok else "[bold red]故障 FAULT[/]"
+        table.add_row(finding.part, result, finding.detail)
+    console.print(table)
+    return good
+
+
+Task = tuple[str, Callable[[], str]]
+
+
+def _try(part: str, task: Callable[[], str]) -> Finding:
+    try:
+        return Finding(part, ok=True, detail=task())
+    except AgentError as error:
+        return Finding(part, ok=False, detail=str(error))
+
+
+def _at_once(tasks: list[Task]) -> list[Finding]:
+    with ThreadPoolExecutor(AT_ONCE) as workers:
+        return list(workers.map(lambda task: _try(*task), tasks))
+
+
+def _model(folder: Path, findings: list[Finding]) -> ModelCard | None:
+    cards: list[ModelCard] = []
+
+    def task() -> str:
+        card = load_card(folder)
+        for file in card.files:
+            verified_path(folder, file)
+        cards.append(card)
+        return f"{card.name}, {len(card.files)} files, hashes as on the card"
+
+    findings.append(_try("模型 model", task))
+    return cards[0] if cards else None
+
+
+def _surroundings(config: AgentConfig, findings: list[Finding]) -> Surroundings:
+    read: list[Surroundings] = []
+
+    def task() -> str:
+        read.append(Surroundings.read(config.grid, config.components))
+        named = [str(path) for path in (config.grid, config.components) if path]
+        return ", ".join(named) or "not configured: reports will name no cell"
+
+    findings.append(_try("网格 grid", task))
+    return read[0] if read else Surroundings()
+
+
+def _disk(state_dir: Path) -> str:
+    folder = state_dir
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        raise ConfigError(f"{state_dir}: cannot be written by this user")
+    free = shutil.disk_usage(folder).free
+    if free < LOW_DISK_BYTES:
+        raise ConfigError(
+            f"{state_dir}: only {free // 1_000_000} MB are free; {LOW_DISK_BYTES // 1_000_000} MB "
+            "were expected"
+        )
+    return f"{state_dir}: {free / 1e9:.1f} GB free"
+
+
+def _camera_tasks(
+    cameras: dict[Path, CameraConfig],
+    card: ModelCard | None,
+    near: Surroundings,
+    timeouts: Timeouts,
+) -> Iterator[Task]:
+    for path, config in cameras.items():
+
+        def task(path: Path = path, config: CameraConfig = config) -> str:
+            if card is not None:
+                CameraJudge(config, card, near)
+            if config.streams is None:
+                return f"{path.name}: valid; no streams to contact"
+            began_s = time.monotonic()
+            source = Source.of(path, config)
+            transport = source.stream.transport
+            codec, picture = first_picture(source.url(), source.shown, transport, timeouts)
+            took_s = time.monotonic() - began_s
+            return f"{codec} {picture.width}×{picture.height}, first picture after {took_s:.1f} s"
+
+        yield f"摄像机 camera {config.camera.id}", task
+
+
+def _delivery_tasks(config: AgentConfig) -> Iterator[Task]:
+    def broker() -> str:
+        try_broker(config.broker, AgentAddress(config.agent.city, config.agent.id))
+        return f"{config.broker.host}:{config.broker.port}: connected and subscribed"
+
+    def centre() -> str:
+        try_centre(config.centre)
+        return "answers /healthz"
+
+    yield "代理 broker", broker
+    yield "中心 centre", centre

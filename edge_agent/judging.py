@@ -1,0 +1,254 @@
+"""Looks in, committed reports out: one thread that judges all cameras in the looks' order.
+
+Promise 1 of docs/design: a camera's issue state moves on only together with the reports that its
+move caused. When the store cannot commit, the state stays as it was and the next look tries again.
+"""
+
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from contract.messages import ClockState, EvidenceRef, FrameInfo, IssueReport, Phase, Reason
+from edge_agent.clock import Instant
+from edge_agent.config import AgentInfo, CameraConfig, config_sha256
+from edge_agent.detections import Detections
+from edge_agent.errors import StoreError
+from edge_agent.evidence import Caption, masked, stills
+from edge_agent.issue_state import CameraIssues
+from edge_agent.issues import withdraw
+from edge_agent.judge import CameraJudge, Judgement
+from edge_agent.looks import Look
+from edge_agent.model import ModelCard
+from edge_agent.presence import Place
+from edge_agent.reports import Circumstances, Origin, Whereabouts, report_of
+from edge_agent.store import Draft, Evidence, Store
+
+log = logging.getLogger(__name__)
+
+WAITING_LOOKS = 32
+SAVE_EVERY_S = 10.0
+# Masks of so long before a still are kept on it: DESIGN's union over a second.
+MASK_WINDOW_S = 1.0
+# What these phases report can be seen; an update repeats, and a withdrawal shows nothing.
+PICTURED = frozenset({Phase.RAISED, Phase.CLEARED})
+# A withdrawal at the start is caused by no frame; the contract wants a size.
+NO_FRAME = FrameInfo(width=1, height=1, stream="detect")
+
+
+@dataclass(slots=True)
+class JudgedCamera:
+    """One camera's judge, and what was seen in the second before."""
+
+    config: CameraConfig
+    judge: CameraJudge
+    recent: deque[tuple[Instant, Detections]] = field(default_factory=deque)
+    saved: Instant | None = None
+
+    def seen_before(self, look: Look) -> tuple[Detections, ...]:
+        """Return the detections of the second before this look, and remember this one's."""
+        while self.recent and look.at.seconds_since(self.recent[0][0]) > MASK_WINDOW_S:
+            self.recent.popleft()
+        before = tuple(detections for _, detections in self.recent)
+        self.recent.append((look.at, look.detections))
+        return before
+
+
+@dataclass(slots=True)
+class JudgedCounts:
+    """What was judged since the agent started."""
+
+    looks: int = 0
+    reports: int = 0
+    raised: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who wants to know: of each look judged, and of reports or pictures that now wait."""
+
+    on_look: Callable[[str], None]
+    on_commit: Callable[[], None]
+
+
+class Judging:
+    """Judges looks and commits what follows; `run` is its thread."""
+
+    def __init__(
+        self,
+        cameras: Mapping[str, JudgedCamera],
+        card: ModelCard,
+        agent: AgentInfo,
+        store: Store,
+        clock_state: Callable[[], ClockState],
+        listeners: Listeners,
+    ) -> None:
+        self._cameras = cameras
+        self._card = card
+        self._agent = agent
+        self._store = store
+        self._clock_state = clock_state
+        self._listeners = listeners
+        self._looks: queue.Queue[Look] = queue.Queue(WAITING_LOOKS)
+        self._closed = threading.Event()
+        self.counts = JudgedCounts()
+        self.trouble = ""
+
+    def put(self, look: Look) -> None:
+        """Hand over a look; waits while too many wait, so that the engine drops old frames."""
+        while not self._closed.is_set():
+            try:
+                self._looks.put(look, timeout=0.2)
+                return
+            except queue.Full:
+                continue
+
+    def close(self) -> None:
+        """Take no more looks: whoever waits in `put` returns, and `run` ends."""
+        self._closed.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Judge until `stop` or `close`, then commit every camera's last state."""
+        while not (stop.is_set() or self._closed.is_set()):
+            try:
+                look = self._looks.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            self.take(look)
+        for camera_id, camera in self._cameras.items():
+            self._commit(camera_id, camera.judge.state)
+
+    def take(self, look: Look) -> None:
+        """Judge one look and commit what follows from it."""
+        camera = self._cameras[look.frame.camera_id]
+        before = camera.judge.state
+        judgements = camera.judge.judge(look)
+        seen_before = camera.seen_before(look)
+        due = camera.saved is None or look.at.seconds_since(camera.saved) >= SAVE_EVERY_S
+        if judgements or (due and camera.judge.state != before):
+            drafts, evidence = self._drafts(look, camera, judgements, seen_before)
+            if self._commit(look.frame.camera_id, camera.judge.state, drafts, evidence):
+                camera.saved = look.at
+            else:
+                camera.judge.state = before
+        self.counts.looks += 1
+        self._listeners.on_look(look.frame.camera_id)
+
+    def withdraw_what_changed(self, at: Instant) -> None:
+        """At the start: take back issues of removed cameras, and those outside edited zones.
+
+        Raises StoreError.
+        """
+        for camera_id, state in self._store.states().items():
+            camera = self._cameras.get(camera_id)
+            if camera is None:
+                issues = CameraIssues.from_json(state)
+                left, gone = withdraw(issues, at, Reason.CAMERA_REMOVED, lambda _: True)
+                judgements = [Judgement(one, Whereabouts()) for one in gone]
+                drafts = self._plain_drafts(camera_id, "0" * 64, judgements)
+                self._committed(self._store.commit(camera_id, left.to_json(), drafts))
+                self._store.forget_camera(camera_id)
+                continue
+            judge = camera.judge
+
+            def outside(place: Place, judge: CameraJudge = judge) -> bool:
+                return not judge.policy.concerns(place.category, place.box)
+
+            judge.state, gone = withdraw(judge.state, at, Reason.ZONE_CHANGED, outside)
+            judgements = [Judgement(one, judge.whereabouts(one)) for one in gone]
+            drafts = self._plain_drafts(camera_id, config_sha256(camera.config), judgements)
+            self._committed(self._store.commit(camera_id, judge.state.to_json(), drafts))
+
+    # -- inside
+
+    def _commit(
+        self,
+        camera_id: str,
+        state: CameraIssues,
+        drafts: Sequence[Draft] = (),
+        evidence: Sequence[Evidence] = (),
+    ) -> bool:
+        try:
+            reports = self._store.commit(camera_id, state.to_json(), drafts, evidence)
+        except StoreError as error:
+            if not self.trouble:
+                log.error("camera %s: judgement is held back: %s", camera_id, error)  # noqa: TRY400
+            self.trouble = str(error)
+            return False
+        self.trouble = ""
+        self._committed(reports)
+        return True
+
+    def _committed(self, reports: Sequence[IssueReport]) -> None:
+        for report in reports:
+            self.counts.reports += 1
+            self.counts.raised += report.phase is Phase.RAISED
+            log.info("camera %s: %s %s (issue %s, revision %d)", report.camera_id, report.category,
+                     report.phase, report.issue_id, report.revision)  # fmt: skip
+        if reports:
+            self._listeners.on_commit()
+
+    def _drafts(
+        self,
+        look: Look,
+        camera: JudgedCamera,
+        judgements: Sequence[Judgement],
+        seen_before: tuple[Detections, ...],
+    ) -> tuple[list[Draft], list[Evidence]]:
+        """Write the reports of one look, and make the pictures that they name."""
+        if not judgements:
+            return [], []
+        picture = look.frame.picture
+        frame = FrameInfo(width=picture.width, height=picture.height, stream="detect")
+        drafts: list[Draft] = []
+        evidence: list[Evidence] = []
+        still = None
+        for judgement in judgements:
+            mine: tuple[Evidence, ...] = ()
+            if judgement.transition.phase in PICTURED:
+                mask = camera.config.privacy.mask
+                still = still or masked(look, seen_before, mask=mask)
+                mine = stills(still, _caption(judgement, camera.config))
+                evidence += mine
+            refs = tuple(item.ref for item in mine)
+            sha256 = config_sha256(camera.config)
+            drafts.append(self._draft(camera.config.camera.id, sha256, judgement, frame, refs))
+        return drafts, evidence
+
+    def _plain_drafts(
+        self, camera_id: str, sha256: str, judgements: Sequence[Judgement]
+    ) -> list[Draft]:
+        return [self._draft(camera_id, sha256, one, NO_FRAME, ()) for one in judgements]
+
+    def _draft(
+        self,
+        camera_id: str,
+        sha256: str,
+        judgement: Judgement,
+        frame: FrameInfo,
+        evidence: tuple[EvidenceRef, ...],
+    ) -> Draft:
+        model = self._card.reference(self._card.file_for(frame.width, frame.height))
+        clock = self._clock_state()
+
+        def numbered(outbox_id: UUID, seq: int) -> IssueReport:
+            origin = Origin(self._agent.city, self._agent.id, camera_id, outbox_id, model, sha256)
+            circumstances = Circumstances(seq, clock, frame, evidence)
+            return report_of(judgement.transition, judgement.where, origin, circumstances)
+
+        return numbered
+
+
+def _caption(judgement: Judgement, config: CameraConfig) -> Caption:
+    transition, cells = judgement.transition, judgement.where.cells
+    return Caption(
+        box_xyxyn=transition.box_xyxyn,
+        category=transition.category,
+        camera_id=config.camera.id,
+        captured_at=transition.captured_at,
+        timezone=config.camera.timezone,
+        cell=cells[0].code if cells else None,
+    )

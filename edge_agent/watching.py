@@ -1,0 +1,129 @@
+"""What the agent knows about one camera while it runs: its state, its looks, its health."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from contract.messages import CameraHealth, CameraState
+from edge_agent.camera import CameraCounts
+from edge_agent.clock import Clock, Instant
+from edge_agent.frames import Frame
+from edge_agent.looks import LookPlan, LookTimer
+
+RATE_OVER_S = 10.0
+_RETRY = "; next try in"
+
+
+@dataclass(frozen=True, slots=True)
+class CameraNow:
+    """One camera at one moment, for metrics and health."""
+
+    camera_id: str
+    state: CameraState
+    detail: str
+    since: Instant
+    frames: int
+    corrupt: int
+    reconnects: int
+    keyframes_only: bool
+    looks: int
+    dropped: int
+    last_frame_at: Instant | None
+
+
+class Watching:
+    """Takes a camera's frames and states, offers what is due, and says how the camera is."""
+
+    def __init__(
+        self,
+        camera_id: str,
+        plans: tuple[LookPlan, ...],
+        offer: Callable[[Frame, LookPlan], None],
+        on_change: Callable[["Watching"], None],
+        clock: Clock,
+    ) -> None:
+        self.camera_id = camera_id
+        self.counts = CameraCounts()
+        self._timer = LookTimer(plans)
+        self._plans = len(plans)
+        self._offer = offer
+        self._on_change = on_change
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._state = CameraState.CONNECTING
+        self._detail = ""
+        self._since = clock.now()
+        self._offered = 0
+        self._looks = 0
+        self._rate_from = (self._since, 0)
+        self._rate_per_s = 0.0
+
+    def on_frame(self, frame: Frame) -> None:
+        """Offer the frame to each look that is due."""
+        for plan in self._timer.due(frame.at):
+            self._offered += 1
+            self._offer(frame, plan)
+
+    def on_look(self) -> None:
+        """Count a look that was judged."""
+        with self._lock:
+            self._looks += 1
+
+    def on_state(self, state: CameraState, detail: str) -> None:
+        """Take the camera's word; trying again is no change while it stays away."""
+        with self._lock:
+            if self._state is CameraState.OFFLINE and state is CameraState.CONNECTING:
+                return
+            same = (state, _cause(detail)) == (self._state, _cause(self._detail))
+            self._detail = detail
+            if same:
+                return
+            if state is not self._state:
+                self._since = self._clock.now()
+            self._state = state
+        self._on_change(self)
+
+    def now(self) -> CameraNow:
+        """Return everything at this moment."""
+        with self._lock:
+            return CameraNow(
+                camera_id=self.camera_id,
+                state=self._state,
+                detail=self._detail,
+                since=self._since,
+                frames=self.counts.frames,
+                corrupt=self.counts.corrupt,
+                reconnects=self.counts.reconnects,
+                keyframes_only=self.counts.keyframes_only,
+                looks=self._looks,
+                # What was offered and neither judged nor still waits in its slot.
+                dropped=max(0, self._offered - self._looks - self._plans),
+                last_frame_at=self.counts.last_frame_at,
+            )
+
+    def health(self, agent_id: str) -> CameraHealth:
+        """Say it in the contract's words."""
+        now = self.now()
+        return CameraHealth(
+            agent_id=agent_id,
+            camera_id=self.camera_id,
+            state=now.state,
+            since=now.since.utc,
+            detail=now.detail,
+            looks_per_s=round(self._rate(), 2),
+            dropped_frames=now.dropped,
+            reconnects=now.reconnects,
+            last_frame_at=now.last_frame_at.utc if now.last_frame_at else None,
+        )
+
+    def _rate(self) -> float:
+        """Looks a second, over at least RATE_OVER_S."""
+        at, (since, looks) = self._clock.now(), self._rate_from
+        if (elapsed_s := at.seconds_since(since)) >= RATE_OVER_S:
+            self._rate_per_s = (self._looks - looks) / elapsed_s
+            self._rate_from = (at, self._looks)
+        return self._rate_per_s
+
+
+def _cause(detail: str) -> str:
+    return detail.partition(_RETRY)[0]
