@@ -33,10 +33,11 @@ def demo(
         float | None, typer.Option(help="stop so long after the first frame; absent: Ctrl-C")
     ] = None,
     port: Annotated[int, typer.Option(help="port of the pages")] = 8080,
+    model: Annotated[Path | None, typer.Option(help="model folder; absent: the demo's")] = None,
 ) -> None:
     """Run broker, centre and agent on the demo cameras; fails when no case was opened."""
     try:
-        summary = demo_module.run(seconds, port)
+        summary = demo_module.run(seconds, port, model)
     except (DemoError, BrokerError) as error:
         print(f"demo: {error}", file=sys.stderr)
         raise typer.Exit(1) from None

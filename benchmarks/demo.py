@@ -70,7 +70,8 @@ class Child:
 class Demo:
     """The three processes, and what can be asked of them."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, model: Path | None) -> None:
+        self._model = model
         self.address = f"http://127.0.0.1:{port}"
         self._port = port
         self._mqtt_port = broker.free_port()
@@ -154,7 +155,7 @@ class Demo:
         base = CONFIG.parent
         config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
         config["cameras"] = [str(base / pattern) for pattern in config["cameras"]]
-        config["model"] = str((base / config["model"]).resolve())
+        config["model"] = str((self._model or base / config["model"]).resolve())
         config["grid"] = str(base / config["grid"])
         config["state_dir"] = str(RUN / "agent")
         config["broker"] = {"port": self._mqtt_port}
@@ -177,12 +178,12 @@ class Demo:
         stack.callback(_stop, child.process)
 
 
-def run(seconds: float | None, port: int) -> Summary:
+def run(seconds: float | None, port: int, model: Path | None = None) -> Summary:
     """Run the demo until `seconds` after the first frame, or Ctrl-C. Raises DemoError."""
     _check_clips()
     shutil.rmtree(RUN, ignore_errors=True)
     RUN.mkdir(parents=True)
-    demo = Demo(port)
+    demo = Demo(port, model)
     with demo.running():
         print(f"网页 pages: {demo.address}   日志 logs: {RUN}", flush=True)  # noqa: T201
         started = None
