@@ -10,6 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from central_ingest.config import LOOPBACK, HttpSettings
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# Evidence has its own limit; everything else is a form or a little JSON.
+BODY_MAX_BYTES = 1 << 20
 _ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- compared with, not bound to
 HEADERS = {
     "Content-Security-Policy": (
@@ -47,8 +49,15 @@ def host_of(value: str) -> str:
         return ""
 
 
+def _too_large(headers: Headers) -> bool:
+    """Whether a body is larger than forms and JSON may be, or does not say how large it is."""
+    length = headers.get("content-length", "0")
+    known = length.isascii() and length.isdigit() and "transfer-encoding" not in headers
+    return not known or int(length) > BODY_MAX_BYTES
+
+
 class Guard:
-    """ASGI middleware: refuses foreign hosts and cross-site changes, adds strict headers."""
+    """ASGI middleware: refuses foreign hosts and sites and large bodies, adds headers."""
 
     def __init__(self, app: ASGIApp, names: Iterable[str] | None) -> None:
         self._app = app
@@ -67,21 +76,21 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        refusal = self._refusal(Headers(scope=scope), scope["method"])
-        answer: ASGIApp = self._app
-        if refusal is not None:
-            answer = PlainTextResponse(refusal, 403 if "site" in refusal else 421)
-        await answer(scope, receive, send_with_headers)
+        answer = self._refusal(Headers(scope=scope), scope["method"], scope["path"])
+        await (answer or self._app)(scope, receive, send_with_headers)
 
-    def _refusal(self, headers: Headers, method: str) -> str | None:
+    def _refusal(self, headers: Headers, method: str, path: str) -> PlainTextResponse | None:
         host = headers.get("host", "")
         if self._names is not None and host_of(host) not in self._names:
-            return f"host {host[:100]!r} is not a name of this centre: add it to http.hosts\n"
+            known = f"host {host[:100]!r} is not a name of this centre: add it to http.hosts\n"
+            return PlainTextResponse(known, 421)
         if method in _SAFE_METHODS:
             return None
+        if not path.startswith("/evidence/") and _too_large(headers):
+            return PlainTextResponse(f"at most {BODY_MAX_BYTES} announced bytes are taken\n", 413)
         site = headers.get("sec-fetch-site", "none")
         origin = headers.get("origin")
         foreign = origin is not None and urlsplit(origin).netloc != host
         if site not in {"same-origin", "none"} or (foreign and site != "same-origin"):
-            return "a change asked for by another site is refused\n"
+            return PlainTextResponse("a change asked for by another site is refused\n", 403)
         return None

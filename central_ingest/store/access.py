@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -14,8 +15,6 @@ from central_ingest.errors import NotAuthenticated
 from central_ingest.store import tables as t
 
 _HASHER = PasswordHasher()
-# Checked when the name is unknown, so that the answer takes as long as for a known one.
-_NOBODY = _HASHER.hash(secrets.token_hex(16))
 
 
 class Role(StrEnum):
@@ -100,12 +99,18 @@ def list_users(connection: Connection) -> list[Actor]:
     return [Actor(row.name, Role(row.role)) for row in rows]
 
 
+@cache
+def _nobody() -> str:
+    """Checked when the name is unknown, so that the answer takes as long as for a known one."""
+    return _HASHER.hash(secrets.token_hex(16))
+
+
 def password_hash(connection: Connection, name: str) -> str:
     """The stored hash of an enabled user; a hash that nothing matches for everybody else."""
     found = connection.execute(
         select(t.user.c.password_hash).where(t.user.c.name == name, t.user.c.disabled_at.is_(None))
     ).scalar_one_or_none()
-    return found or _NOBODY
+    return found or _nobody()
 
 
 def password_matches(stored_hash: str, password: str) -> bool:

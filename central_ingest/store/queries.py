@@ -34,6 +34,7 @@ from contract.catalogue import Category, Family
 from contract.messages import Phase, Severity
 
 LIMIT_MAX = 500
+CASE_ID_MAX = 2**63 - 1
 
 
 def list_cases(  # noqa: PLR0913 -- every filter of the page is one keyword
@@ -198,6 +199,8 @@ def _settle_proposals(connection: Connection, case_id: int, who: str, now: datet
 
 
 def _case_row(connection: Connection, case_id: int, *, lock: bool = False) -> Row[Any]:
+    if not 0 < case_id <= CASE_ID_MAX:
+        raise NotFound(f"there is no case {case_id}")
     query = select(t.case).where(t.case.c.case_id == case_id)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:

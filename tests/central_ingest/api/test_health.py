@@ -1,0 +1,65 @@
+"""Health says plainly what is wrong; metrics hold what the ingest said."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from central_ingest.store.database import writing
+from central_ingest.store.fleet import WorkerBeat, beat
+
+
+def say(centre: Any, *, connected: bool = True, ago_s: float = 0) -> None:
+    now = centre.clock.now
+    said = WorkerBeat(
+        name="ingest",
+        pid=1,
+        started_at=now,
+        beat_at=now - timedelta(seconds=ago_s),
+        connected=connected,
+        detail="the broker is away: keep alive timeout",
+        metrics="gridwatch_ingest_receipts_total 7.0\n",
+    )
+    with writing(centre.engine) as connection:
+        beat(connection, said)
+
+
+def test_all_is_well(client: Any, centre: Any) -> None:
+    say(centre)
+    answer = client.get("/healthz")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("beat_of", "status", "reason"),
+    [
+        ({"connected": False}, 200, "ingest ingest: the broker is away"),
+        ({"ago_s": 11}, 503, "no ingest is running: no sign of life since 2026-07-01 08:29:59Z"),
+        (None, 503, "no ingest is running: no sign of life"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    client: Any, centre: Any, beat_of: dict[str, Any] | None, status: int, reason: str
+) -> None:
+    if beat_of is not None:
+        say(centre, **beat_of)
+    answer = client.get("/healthz")
+    assert answer.status_code == status
+    assert answer.json()["status"] == "degraded"
+    assert reason in answer.json()["degraded"][0]
+
+
+def test_metrics_hold_our_counts_and_the_ingests(client: Any, centre: Any) -> None:
+    say(centre)
+    text = client.get("/metrics").text
+    assert 'gridwatch_open_cases{state="pending"} 0.0' in text
+    assert 'gridwatch_ingest_up{worker="ingest"} 1.0' in text
+    assert "gridwatch_ingest_receipts_total 7.0" in text
+
+
+def test_metrics_of_a_dead_worker_are_not_repeated(client: Any, centre: Any) -> None:
+    say(centre, ago_s=60)
+    text = client.get("/metrics").text
+    assert 'gridwatch_ingest_up{worker="ingest"} 0.0' in text
+    assert "gridwatch_ingest_receipts_total" not in text

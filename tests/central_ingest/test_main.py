@@ -1,0 +1,193 @@
+"""The command line: one clear line for every mistake, and a centre that starts and stops."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlite_utils
+from typer.testing import CliRunner, Result
+
+from central_ingest.__main__ import app
+from central_ingest.grid import read_cells
+
+ROOT = Path(__file__).parents[2]
+
+
+def wait_until(condition: Callable[[], bool], what: str, within_s: float = 40.0) -> None:
+    ends_s = time.monotonic() + within_s
+    pause = threading.Event()
+    while not condition():
+        if time.monotonic() > ends_s:
+            pytest.fail(f"waited {within_s} s for {what}")
+        pause.wait(0.05)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Result]:
+    def invoke(*arguments: str, typed: str | None = None) -> Result:
+        return CliRunner().invoke(app, [*arguments, "--data", str(tmp_path / "data")], input=typed)
+
+    return invoke
+
+
+Run = Callable[..., Result]
+
+
+def test_a_lattice_is_made_written_and_read_again(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "lattice.geojson"
+    made = run("import", "lattice", "117.36", "32.93", "--rows", "3", "--out", str(out))
+    assert made.output == "grid lattice-117.36000-32.93000-3x10-100m: 30 cells, unofficial\n"
+    assert run("import", "grid", str(out)).output.endswith("30 cells\n")
+    again = tmp_path / "again.geojson"
+    assert run("export", "grid", str(again)).exit_code == 0
+    assert {c.code for c in read_cells(again)} == {c.code for c in read_cells(out)}
+    assert json.loads(again.read_text())["grid_version"] == "lattice-117.36000-32.93000-3x10-100m"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("import", "grid", "none.geojson"), "none.geojson: cannot be read as GeoJSON"),
+        (("import", "components", "none.geojson"), "none.geojson: cannot be read as GeoJSON"),
+        (("import", "lattice", "0", "0", "--rows", "0"), "1 to 999 rows"),
+        (("export", "grid", "out.geojson"), "import one with 'central-ingest import grid'"),
+        (("enrol", "no spaces"), "cannot stand in a topic"),
+        (("user", "disable", "nobody"), "there is no user nobody"),
+        (("user", "add", "x", "--role", "agent"), "central-ingest enrol AGENT"),
+        (("user", "token", "x", "--role", "agent"), "central-ingest enrol AGENT"),
+        (("serve", "--host", "192.0.2.1"), "central-ingest user add NAME --role admin"),
+        (("serve", "--port", "99999"), "http.port"),
+        (("serve", "--config", "none.yaml"), "none.yaml: cannot be read"),
+        (("serve", "--grid", "none.geojson"), "none.geojson"),
+    ],
+)
+def test_a_mistake_is_one_clear_line_and_exit_1(
+    run: Run, arguments: tuple[str, ...], message: str
+) -> None:
+    done = run(*arguments)
+    assert done.exit_code == 1
+    assert message in done.output
+    assert "Traceback" not in done.output
+
+
+def test_users_are_added_listed_and_locked_out(run: Run) -> None:
+    assert run("user", "add", "li", "--role", "admin", typed="short\n").exit_code == 1
+    assert run("user", "add", "li", "--role", "admin", typed="correct horse\n").exit_code == 0
+    assert run("user", "list").output == "li\tadmin\n"
+    assert run("user", "disable", "li").exit_code == 0
+    assert run("user", "list").output == ""
+
+
+def test_an_enrolment_is_one_file_that_only_its_owner_reads(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "gw-01.json"
+    assert run("enrol", "gw-01", "--city", "bengbu", "--out", str(out)).exit_code == 0
+    assert out.stat().st_mode & 0o777 == 0o600
+    enrolment = json.loads(out.read_text())
+    assert (enrolment["city"], enrolment["agent_id"]) == ("bengbu", "gw-01")
+    assert enrolment["centre"]["token"].startswith("gw_")
+    assert enrolment["broker"] == {"host": "127.0.0.1", "port": 1883}
+
+
+def test_a_token_is_printed_once(run: Run) -> None:
+    assert re.fullmatch(r"gw_\S{40,}\n", run("user", "token", "grafana").output)
+
+
+def test_an_empty_database_is_exported_and_requeued(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "cases.db"
+    assert run("migrate").exit_code == 0
+    assert run("export", "cases", str(out)).output == f"0 cases written to {out}\n"
+    assert sqlite_utils.Database(str(out)).table_names() == []
+    assert run("requeue").output == "filed 0, still in quarantine 0\n"
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    port = free_port()
+    with (tmp_path / "serve.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "central_ingest", "serve"),
+                *("--data", str(tmp_path / "data"), "--port", str(port)),
+                *("--broker-port", str(free_port())),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            cwd=ROOT,
+        )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line == f"Gridwatch 中心 / centre: http://127.0.0.1:{port}\n", (
+        tmp_path / "serve.log"
+    ).read_text()
+    yield process, f"http://127.0.0.1:{port}"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def ingest_pid(data: Path) -> int | None:
+    with contextlib.suppress(Exception):
+        rows = list(sqlite_utils.Database(str(data / "centre.db"))["worker"].rows)
+        return int(rows[0]["pid"]) if rows else None
+    return None
+
+
+@pytest.mark.system
+def test_serve_restarts_its_ingest_and_stops_both_quickly(
+    serve: tuple[subprocess.Popen[str], str], tmp_path: Path
+) -> None:
+    process, address = serve
+    data = tmp_path / "data"
+
+    def health() -> dict[str, object]:
+        found: dict[str, object] = httpx.get(f"{address}/healthz").json()
+        return found
+
+    wait_until(lambda: health()["ingest"] is True, "the ingest")
+    assert health()["broker"] is False
+    assert "no broker answers" in str(health()["degraded"])
+    first = ingest_pid(data)
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: ingest_pid(data) != first, "another ingest")
+    second = ingest_pid(data)
+    process.terminate()
+    assert process.wait(8) == 0
+    assert second is not None
+    assert not Path(f"/proc/{second}").exists()
+
+
+@pytest.mark.system
+def test_a_port_in_use_is_named(serve: tuple[subprocess.Popen[str], str], tmp_path: Path) -> None:
+    port = serve[1].rsplit(":", 1)[1]
+    second = subprocess.run(
+        [
+            *(sys.executable, "-m", "central_ingest", "serve", "--no-ingest", "--port", port),
+            *("--data", str(tmp_path / "other")),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=ROOT,
+    )
+    assert second.returncode == 1
+    assert f"127.0.0.1:{port} cannot be used" in second.stderr
+    assert "--port" in second.stderr
