@@ -37,8 +37,8 @@ __all__ = ["CameraIssues", "Past", "Place", "Policy", "Tally", "Transition", "st
 MAX_PLACES = 64
 MAX_PAST = 64
 
-# A heap that lies so far inside a bin's box is that bin's.
-IN_BIN_CONTAINMENT = 0.8
+# A heap that lies so far inside a bin's box is that bin's, and a speck inside a heap is the heap's.
+NESTED_CONTAINMENT = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def _observed(places: tuple[Place, ...], look: Look, policy: Policy) -> tuple[Pl
             break
         if _founds(sighting, look.at, policy) and not any(
             place.family is sighting.category.family and place.shows(sighting.box_xyxyn)
-            for place in (*places, *known)
+            for place in known
         ):
             known.append(Place.founded(sighting, look.at))
     return tuple(known)
@@ -207,7 +207,6 @@ def _clear(
     for place in state.places:
         if not (
             place.is_open
-            and place.observed_at == look.at
             and place.history[-1:] == (False,)
             and place.is_gone(policy.terms[place.category])
         ):
@@ -242,8 +241,8 @@ def _raise(
 def _forbids(other: Place, place: Place) -> bool:
     """Say whether a place keeps another from being raised."""
     if other.family is place.family:
-        nested = containment(other.anchor, place.box) >= IN_BIN_CONTAINMENT
-        return other.is_open and (nested or same_place(other.anchor, place.box))
+        # Like boxes were merged before; this holds a speck off a heap, and a heap off a speck.
+        return other.is_open and containment(other.anchor, place.box) >= NESTED_CONTAINMENT
     if not (other.family in CONTESTED and place.family in CONTESTED):
         return False
     if not _same_spot(other, place):
@@ -254,7 +253,7 @@ def _forbids(other: Place, place: Place) -> bool:
 def _same_spot(a: Place, b: Place) -> bool:
     if {a.family, b.family} == {Family.BIN, Family.GARBAGE}:
         bin_, garbage = (a, b) if a.family is Family.BIN else (b, a)
-        if containment(garbage.box, bin_.box) >= IN_BIN_CONTAINMENT:
+        if containment(garbage.box, bin_.box) >= NESTED_CONTAINMENT:
             return True
     return iou(a.box, b.box) > RIVAL_IOU
 
@@ -273,11 +272,7 @@ def _open(
         first = min(past.first_seen_at, place.first_seen_at)
         opened = replace(place, issue=issue, anchor=place.box, first_seen_at=first)
     opened, transition = _reported(opened, at, Phase.RAISED, reopened=past is not None)
-    places = tuple(
-        opened if one is place else one
-        for one in state.places
-        if one is place or one.is_open or not _is_one(one, opened)
-    )
+    places = tuple(opened if one is place else one for one in state.places)
     left = tuple(one for one in state.past if one is not past)
     return replace(state, places=places, past=left), transition
 
