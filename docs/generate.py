@@ -18,7 +18,8 @@ from benchmarks.__main__ import app as bench
 from benchmarks.truth import Truth
 from central_ingest.__main__ import app as central_ingest
 from contract import messages
-from edge_agent.__main__ import app as edge_agent
+from contract.catalogue import Category
+from edge_agent.__main__ import cli as edge_agent
 from edge_agent.config import AgentConfig, CameraConfig
 from edge_agent.model import ModelCard
 
@@ -47,6 +48,7 @@ def pages() -> dict[Path, str]:
         folder / name: NOTE + f"# {title}\n\n{_first(model)}\n\n{table(model)}"
         for name, (title, model) in PAGES.items()
     }
+    result[folder / "camera-yaml.md"] += "\n## Defaults by category\n\n" + category_defaults()
     result[folder / "messages.md"] = NOTE + "# Messages\n\n" + "\n".join(message_sections())
     for name, model in SCHEMAS.items():
         schema = json.dumps(model.model_json_schema(by_alias=True), indent=1, ensure_ascii=False)
@@ -70,6 +72,21 @@ def rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, s
         yield f"`{key}{suffix}`", shown.replace("|", "or"), _default(field), _meaning(field, inner)
         if inner:
             yield from rows(inner, f"{key}{suffix}.")
+
+
+def category_defaults() -> str:
+    """Return what holds for each category where a camera file says nothing."""
+    camera = CameraConfig.model_validate({"camera": {"id": "any"}})
+    head = "| category | seen | dwell_s | clear_after_s | severity | look every_s | tiles |\n"
+    lines = []
+    for category in Category:
+        rule, look = camera.rule(category), camera.look(category)
+        lines.append(
+            f"| `{category}` {category.name_zh} | {rule.seen_m} of {rule.of_n} | {rule.dwell_s:g} "
+            f"| {rule.clear_after_s:g} | {rule.severity} | {look.every_s:g} "
+            f"| {look.tiles[0]} x {look.tiles[1]} |\n"
+        )
+    return head + "|---|---|---|---|---|---|---|\n" + "".join(lines)
 
 
 def message_sections() -> Iterator[str]:
