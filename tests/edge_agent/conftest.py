@@ -13,6 +13,9 @@ import av
 import numpy as np
 import pytest
 
+from edge_agent.detections import CLASSES
+from edge_agent.model import ModelCard
+
 RTSP_SERVER = Path(__file__).parents[1] / "system" / "rtsp_server.py"
 
 
@@ -25,7 +28,7 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 30) 
         time.sleep(0.01)
 
 
-def free_port() -> int:
+def a_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -63,7 +66,7 @@ class Rtsp:
     """GStreamer's RTSP server as a process that can be killed and started again."""
 
     def __init__(self, mounts: dict[str, Path]) -> None:
-        self.port = free_port()
+        self.port = a_free_port()
         self._mounts = mounts
         self._process: subprocess.Popen[str] | None = None
 
@@ -124,7 +127,7 @@ class Mosquitto:
     """A real broker on one port that can be killed and started again."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+        self.port = a_free_port()
         self._config = folder / "mosquitto.conf"
         self.configure("allow_anonymous true")
         self._process: subprocess.Popen[bytes] | None = None
@@ -162,6 +165,43 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     broker.start()
     yield broker
     broker.kill()
+
+
+@pytest.fixture
+def card() -> ModelCard:
+    """A card of a model that does not exist."""
+    return ModelCard.model_validate(
+        {
+            "schema": "card/1.0",
+            "name": "tiny",
+            "default": True,
+            "classes": list(CLASSES),
+            "files": [
+                {
+                    "path": "t.onnx", "sha256": "ab" * 32, "precision": "fp32",
+                    "height": 384, "width": 640, "dynamic": True,
+                }
+            ],
+            "input": {
+                "layout": "NHWC", "dtype": "uint8", "colour": "RGB", "resize": "letterbox",
+                "pad": 114,
+            },
+            "output": {
+                "name": "detections", "shape": ["batch", 300, 6],
+                "columns": ["x1", "y1", "x2", "y2", "score", "class"],
+            },
+            "thresholds": {name: {"raise": 0.5, "keep": 0.3} for name in CLASSES},
+            "training": {"recipe": "0", "commit": "0", "data": []},
+            "metrics": [],
+            "limits": [],
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens."""
+    return a_free_port()
 
 
 @pytest.fixture

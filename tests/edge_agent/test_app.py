@@ -1,0 +1,248 @@
+"""The whole agent in one process: real files, broker and store; only the detector is scripted."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import yaml
+
+from contract.messages import Command, CommandKind, IssueReport
+from edge_agent import app as app_module
+from edge_agent.app import App, Supervisor
+from edge_agent.config import load_agent, load_cameras
+from edge_agent.detections import CLASS_INDEX, Detections
+from edge_agent.errors import ConfigError, StoreError
+from edge_agent.frames import Picture
+from edge_agent.ledger import standing
+from edge_agent.model import ModelCard
+from edge_agent.store import Store
+
+Until = Callable[..., None]
+RULE = {"seen_m": 2, "of_n": 3, "dwell_s": 0.5, "clear_after_s": 60, "heartbeat_s": 300}
+
+
+class Scripted:
+    """A detector that always sees a cart at the same place."""
+
+    def __init__(self, card: ModelCard) -> None:
+        self.card = card
+        self.broken = False
+
+    def detect(self, _picture: Picture, _tiles: tuple[int, int]) -> Detections:
+        if self.broken:
+            self.broken = False
+            raise RuntimeError("the runtime is gone")
+        cart = np.array([[0.3, 0.4, 0.5, 0.7]], np.float32)
+        index = np.array([CLASS_INDEX["street_vendor"]])
+        return Detections(cart, np.array([0.9], np.float32), index)
+
+
+class Files:
+    """An agent's files in a folder."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.agent: dict[str, Any] = {
+            "agent": {"city": "demo", "id": "gw-01"},
+            "cameras": ["cam-*.yaml"],
+            "model": "none",
+            "broker": {"port": port},
+            "centre": {"url": "http://127.0.0.1:1"},
+            "metrics": {"port": 0},
+            "limits": {"ledger": "ledger.jsonl"},
+        }
+
+    def camera(self, name: str, url: str | None, **more: Any) -> None:
+        streams = {} if url is None else {"streams": {"detect": {"url": url, "loop": True}}}
+        content = {"camera": {"id": name}, "rules": {"street_vendor": RULE}} | streams | more
+        (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(content))
+
+    def app(self) -> App:
+        path = self.folder / "agent.yaml"
+        path.write_text(yaml.safe_dump(self.agent))
+        config = load_agent(path)
+        return App(config, load_cameras(config.cameras))
+
+
+@pytest.fixture
+def files(tmp_path: Path, mosquitto: Any) -> Files:
+    return Files(tmp_path, mosquitto.port)
+
+
+@pytest.fixture
+def detector(card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> Scripted:
+    scripted = Scripted(card)
+    monkeypatch.setattr(app_module, "_detectors", lambda _config: (scripted,))
+    return scripted
+
+
+@pytest.fixture
+def running() -> Iterator[Callable[[App], App]]:
+    """Run an app in a thread; stopped at the end."""
+    started: list[tuple[App, threading.Thread]] = []
+
+    def start(app: App) -> App:
+        thread = threading.Thread(target=app.run)
+        thread.start()
+        started.append((app, thread))
+        return app
+
+    yield start
+    for app, thread in started:
+        app.stop()
+        thread.join(timeout=30)
+        assert not thread.is_alive()
+
+
+Run = Callable[[App], App]
+
+
+@pytest.mark.usefixtures("detector")
+def test_a_clip_becomes_a_stored_report_and_the_bad_camera_only_says_so(
+    files: Files, clip: Callable[..., Path], running: Run, until: Until
+) -> None:
+    clip("street.mp4")
+    files.camera("cam-01", "street.mp4")  # beside its camera file
+    files.camera("cam-02", "rtsp://admin:hunter2@127.0.0.1:1/x")
+    app = running(files.app())
+    until(lambda: app.snapshot().totals.issues_raised == 1, "the cart is raised")
+    until(lambda: app.snapshot().broker.connected, "the broker")
+    states = {camera.camera_id: camera for camera in app.snapshot().cameras}
+    assert states["cam-01"].state == "ok"
+    assert states["cam-02"].state == "offline"
+    assert "hunter2" not in str(app.snapshot())
+    until(lambda: app.snapshot().store.pictures == 2, "its pictures wait")
+    assert len(standing(files.folder / "ledger.jsonl")) == 1
+
+
+@pytest.mark.usefixtures("detector")
+def test_an_issue_lives_through_a_restart_of_the_agent(
+    files: Files, clip: Callable[..., Path], running: Run, until: Until
+) -> None:
+    clip("street.mp4")
+    files.camera("cam-01", "street.mp4")
+    first = files.app()
+    thread = threading.Thread(target=first.run)
+    thread.start()
+    until(lambda: first.snapshot().totals.issues_raised == 1, "the cart is raised")
+    first.stop()
+    thread.join(30)
+    app = running(files.app())
+    until(lambda: app.snapshot().totals.looks > 10, "looks after the restart")
+    assert app.snapshot().totals.issues_raised == 0
+    assert app.snapshot().store.reports == 1
+
+
+def test_a_thread_that_dies_is_started_again(
+    files: Files, detector: Scripted, clip: Callable[..., Path], running: Run, until: Until,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(app_module, "RESTART_FIRST_S", 0.1)
+    clip("street.mp4")
+    files.camera("cam-01", "street.mp4")
+    app = running(files.app())
+    until(lambda: app.snapshot().totals.looks > 0, "looks")
+    detector.broken = True
+    until(lambda: app.snapshot().totals.restarts == 1, "the engine is started again")
+    before = app.snapshot().totals.looks
+    until(lambda: app.snapshot().totals.looks > before, "looks again")
+
+
+@pytest.mark.usefixtures("detector")
+def test_metrics_and_health_are_served(
+    files: Files, clip: Callable[..., Path], running: Run, until: Until, free_port: int
+) -> None:
+    clip("street.mp4")
+    files.camera("cam-01", "street.mp4")
+    files.agent["metrics"] = {"port": free_port}
+    app = running(files.app())
+    until(lambda: app.snapshot().totals.looks > 0, "looks")
+    url = f"http://127.0.0.1:{free_port}"
+    assert "gridwatch_looks_total" in httpx.get(f"{url}/metrics", trust_env=False).text
+    assert httpx.get(f"{url}/healthz", trust_env=False).json()["cameras"] == {"cam-01": "ok"}
+
+
+@pytest.mark.usefixtures("detector")
+def test_a_camera_that_crashed_the_agent_twice_is_set_aside(
+    files: Files, clip: Callable[..., Path], running: Run, until: Until
+) -> None:
+    clip("street.mp4")
+    files.camera("cam-01", "street.mp4")
+    files.camera("cam-02", "street.mp4")
+    app = files.app()
+    for record in ("cam-01", "cam-02"):
+        app._crashes.admits(record, app_module.config_sha256(app._cameras[record]))
+    for _ in range(2):
+        app._crashes._change("cam-02", crashes=2)
+    running(app)
+    until(lambda: app.snapshot().cameras[0].state == "ok", "the other one runs")
+    aside = app.snapshot().cameras[1]
+    assert aside.state == "set_aside"
+    assert "crashed the agent twice" in aside.detail
+
+
+@pytest.mark.usefixtures("detector")
+def test_a_command_is_answered_with_a_plain_no(files: Files, clip: Callable[..., Path]) -> None:
+    clip("street.mp4")
+    files.camera("cam-01", "street.mp4")
+    app = files.app()
+    now = app._clock.now().utc
+    command = Command(
+        command_id="01980000-1111-7000-8000-0000000000aa",  # type: ignore[arg-type]
+        kind=CommandKind.SNAPSHOT,
+        issued_at=now,
+        expires_at=now,
+    )
+    result = app.command(command)
+    assert not result.ok
+    assert "does not know how to snapshot" in result.detail
+    app._publisher.close()
+    app._store.close()
+
+
+@pytest.mark.usefixtures("detector")
+def test_a_camera_without_streams_is_named(files: Files) -> None:
+    files.camera("cam-01", None)
+    with pytest.raises(ConfigError, match=r"cam-01\.yaml: has no streams"):
+        files.app()
+
+
+@pytest.mark.usefixtures("detector")
+def test_a_second_agent_on_the_same_state_is_refused(
+    files: Files, clip: Callable[..., Path]
+) -> None:
+    clip("street.mp4")
+    files.camera("cam-01", "street.mp4")
+    with (
+        Store(files.folder / "state", 10_000_000),
+        pytest.raises(StoreError, match="another agent"),
+    ):
+        files.app()
+
+
+@pytest.mark.usefixtures("detector")
+def test_reports_carry_the_hash_of_the_camera_file_that_judged(
+    files: Files, clip: Callable[..., Path], running: Run, until: Until
+) -> None:
+    clip("street.mp4")
+    files.camera("cam-01", "street.mp4")
+    app = running(files.app())
+    until(lambda: app.snapshot().store.reports == 1, "the report")
+    body = app._store.due(1e12, 1)[0].body
+    report = IssueReport.model_validate_json(body)
+    assert report.config_sha256 == app_module.config_sha256(app._cameras["cam-01"])
+    assert json.loads(body)["clock"]["synced"] is False
+
+
+def test_work_that_returns_is_not_started_again(until: Until) -> None:
+    supervisor = Supervisor()
+    calls: list[int] = []
+    supervisor.start("once", lambda _stop: calls.append(1))
+    assert supervisor.join(10)
+    assert calls == [1]
+    assert supervisor.restarts == 0
