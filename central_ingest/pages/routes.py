@@ -300,7 +300,7 @@ def make_router(pages: Pages) -> APIRouter:
         default_response_class=HTMLResponse,
         include_in_schema=False,
     )
-    router.add_api_route("/", pages.list_page, methods=["GET"], response_model=None)
+    router.add_api_route("/", pages.list_page, methods=["GET", "HEAD"], response_model=None)
     router.add_api_route("/notice", pages.notice, methods=["GET"], response_model=None)
     router.add_api_route("/cases/rows", pages.rows, methods=["GET"], response_model=None)
 

@@ -7,7 +7,8 @@
   const place = document.getElementById("map");
   if (!place) return;
   const map = window.L.map(place, { zoomControl: true, attributionControl: false, scrollWheelZoom: false, minZoom: 12, maxZoom: 22, zoomSnap: 0.25 });
-  const cells = window.L.geoJSON(null, { style: cellStyle, onEachFeature: nameCell }).addTo(map);
+  const cells = window.L.geoJSON(null, { style: cellStyle }).addTo(map);
+  const names = window.L.layerGroup().addTo(map);
   const marks = window.L.layerGroup().addTo(map);
   let known = null;
   let askedFor = "";
@@ -22,12 +23,37 @@
     return { className: own ? "map-cell own" : "map-cell", weight: own ? 3 : 1 };
   }
 
-  function nameCell(feature, layer) {
-    const { code } = feature.properties;
-    if (code === known?.cell) return;
-    const text = document.createElement("span");
-    text.textContent = `…${code.slice(-6)}`;
-    layer.bindTooltip(text, { permanent: true, direction: "center", className: "cell-name", interactive: false });
+  // Even-odd rule over all rings of a polygon or multipolygon, in degrees.
+  function holds(geometry, { lat, lng }) {
+    const polygons = geometry.type === "MultiPolygon" ? geometry.coordinates : [geometry.coordinates];
+    let inside = false;
+    for (const ring of polygons.flat()) {
+      ring.forEach(([x1, y1], at) => {
+        const [x2, y2] = ring[(at + 1) % ring.length];
+        if (y1 > lat !== y2 > lat && lng < ((x2 - x1) * (lat - y1)) / (y2 - y1) + x1) inside = !inside;
+      });
+    }
+    return inside;
+  }
+
+  // Neighbours are named in the middle of what is seen of them, if that lies inside them.
+  function nameCells() {
+    names.clearLayers();
+    const view = map.getBounds();
+    cells.eachLayer((layer) => {
+      const { code } = layer.feature.properties;
+      const box = layer.getBounds();
+      if (code === known.cell || !view.intersects(box)) return;
+      const low = window.L.latLng(Math.max(view.getSouth(), box.getSouth()), Math.max(view.getWest(), box.getWest()));
+      const high = window.L.latLng(Math.min(view.getNorth(), box.getNorth()), Math.min(view.getEast(), box.getEast()));
+      const size = map.latLngToContainerPoint(high).subtract(map.latLngToContainerPoint(low));
+      const middle = window.L.latLng((low.lat + high.lat) / 2, (low.lng + high.lng) / 2);
+      if (size.x < 60 || -size.y < 14 || !holds(layer.feature.geometry, middle)) return;
+      const text = document.createElement("span");
+      text.textContent = `…${code.slice(-7)}`;
+      text.title = code;
+      window.L.tooltip({ permanent: true, direction: "center", className: "cell-name" }).setLatLng(middle).setContent(text).addTo(names);
+    });
   }
 
   // The case's own cell is named in the corner, where it stays readable however close one looks.
@@ -76,7 +102,7 @@
     askedFor = box;
     cells.clearLayers();
     cells.addData(await answer.json());
-    place.dataset.cells = String(cells.getLayers().length);
+    nameCells();
     cells.eachLayer((layer) => layer.feature.properties.code === known.cell && layer.bringToFront());
   }
 
@@ -104,6 +130,7 @@
   }
 
   draw();
+  map.on("moveend", nameCells);
   document.addEventListener("gridwatch:part", (event) => event.detail.id === "map-data" && draw());
   window.addEventListener("beforeprint", () => map.invalidateSize());
 })();

@@ -277,6 +277,15 @@ def test_the_map_shows_cell_position_error_and_every_camera(open_page: Opener, s
     expect(page.locator("#case-sightings li")).to_have_count(3)
 
 
+def test_the_cells_around_are_named_where_they_are_seen(open_page: Opener, seeder: Any) -> None:
+    seeder.lay_grid()
+    near_the_western_border = Place(117.3601 - 0.0005, 32.9302, 1.0)
+    seeder.see(Category.STREET_VENDOR, near_the_western_border)
+    shown = open_page("/cases/1").locator("#map")
+    expect(shown.locator(".own-cell")).to_contain_text("XLATTICE0030003")
+    expect(shown.get_by_title("XLATTICE0030002")).to_have_text("…0030002")
+
+
 def test_a_picture_swaps_itself_in_when_it_arrives(open_page: Opener, seeder: Any) -> None:
     shown = picture(120)
     seeder.see(Category.EXPOSED_GARBAGE, evidence=[seeder.name_picture(shown)])
