@@ -14,10 +14,13 @@ from rich.table import Table
 from contract.topics import AgentAddress
 from edge_agent.camera import Source
 from edge_agent.config import AgentConfig, CameraConfig, load_agent, load_camera, load_cameras
+from edge_agent.detections import CLASSES
 from edge_agent.errors import AgentError, ConfigError
-from edge_agent.judge import CameraJudge, Surroundings
+from edge_agent.judge import Surroundings
 from edge_agent.metrics import LOW_DISK_BYTES
-from edge_agent.model import ModelCard, default_folder, load_card, verified_path
+from edge_agent.model import load_card, verified_path
+from edge_agent.place import CameraPlace
+from edge_agent.policy import Policy
 from edge_agent.publisher import try_broker
 from edge_agent.uploader import try_centre
 from edge_agent.video import DEFAULT_TIMEOUTS, Timeouts, first_picture
@@ -41,15 +44,15 @@ def check_agent(path: Path, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> list[Findi
     except AgentError as error:
         return [Finding("配置 agent file", ok=False, detail=str(error))]
     findings = [Finding("配置 agent file", ok=True, detail=str(path))]
-    card = _model(config.model, findings)
-    near = _surroundings(config, findings)
+    findings.append(_try("模型 model", lambda: _model(config.model)))
+    findings.append(_try("网格 grid", lambda: _surroundings(config)))
     findings.append(_try("磁盘 disk", lambda: _disk(config.state_dir)))
     try:
         cameras = load_cameras(config.cameras)
     except AgentError as error:
         findings.append(Finding("摄像机 camera files", ok=False, detail=str(error)))
         cameras = {}
-    tasks = [*_camera_tasks(cameras, card, near, timeouts), *_delivery_tasks(config)]
+    tasks = [*_camera_tasks(cameras, timeouts), *_delivery_tasks(config)]
     return [*findings, *_at_once(tasks)]
 
 
@@ -62,9 +65,7 @@ def check_cameras(paths: Iterable[Path], timeouts: Timeouts = DEFAULT_TIMEOUTS) 
             cameras[path] = load_camera(path)
         except AgentError as error:
             findings.append(Finding(f"摄像机 camera file {path.name}", ok=False, detail=str(error)))
-    card = _model(default_folder(), findings)
-    tasks = [*_camera_tasks(cameras, card, Surroundings(), timeouts)]
-    return [*findings, *_at_once(tasks)]
+    return [*findings, *_at_once([*_camera_tasks(cameras, timeouts)])]
 
 
 def print_findings(findings: Iterable[Finding], console: Console) -> bool:
@@ -96,30 +97,24 @@ def _at_once(tasks: list[Task]) -> list[Finding]:
         return list(workers.map(lambda task: _try(*task), tasks))
 
 
-def _model(folder: Path, findings: list[Finding]) -> ModelCard | None:
-    cards: list[ModelCard] = []
-
-    def task() -> str:
-        card = load_card(folder)
-        for file in card.files:
-            verified_path(folder, file)
-        cards.append(card)
-        return f"{card.name}, {len(card.files)} files, hashes as on the card"
-
-    findings.append(_try("模型 model", task))
-    return cards[0] if cards else None
+def _model(folder: Path) -> str:
+    card = load_card(folder)
+    for file in card.files:
+        verified_path(folder, file)
+    return f"{card.name}, {len(card.files)} files, hashes as on the card"
 
 
-def _surroundings(config: AgentConfig, findings: list[Finding]) -> Surroundings:
-    read: list[Surroundings] = []
+def _surroundings(config: AgentConfig) -> str:
+    Surroundings.read(config.grid, config.components)
+    named = [str(path) for path in (config.grid, config.components) if path]
+    return ", ".join(named) or "not configured: reports will name no cell"
 
-    def task() -> str:
-        read.append(Surroundings.read(config.grid, config.components))
-        named = [str(path) for path in (config.grid, config.components) if path]
-        return ", ".join(named) or "not configured: reports will name no cell"
 
-    findings.append(_try("网格 grid", task))
-    return read[0] if read else Surroundings()
+def check_rules(config: CameraConfig) -> None:
+    """Resolve a camera's zones, rules and ground points. Raises ConfigError and PlaceError."""
+    # Any thresholds do: the model's own only move scores.
+    Policy.of(config, dict.fromkeys(CLASSES, (0.5, 0.3)))
+    CameraPlace.of(config.place, config.camera.location)
 
 
 def _disk(state_dir: Path) -> str:
@@ -137,17 +132,11 @@ def _disk(state_dir: Path) -> str:
     return f"{state_dir}: {free / 1e9:.1f} GB free"
 
 
-def _camera_tasks(
-    cameras: dict[Path, CameraConfig],
-    card: ModelCard | None,
-    near: Surroundings,
-    timeouts: Timeouts,
-) -> Iterator[Task]:
+def _camera_tasks(cameras: dict[Path, CameraConfig], timeouts: Timeouts) -> Iterator[Task]:
     for path, config in cameras.items():
 
         def task(path: Path = path, config: CameraConfig = config) -> str:
-            if card is not None:
-                CameraJudge(config, card, near)
+            check_rules(config)
             if config.streams is None:
                 return f"{path.name}: valid; no streams to contact"
             began_s = time.monotonic()
