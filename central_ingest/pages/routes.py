@@ -13,7 +13,6 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection
 
 from central_ingest.api.auth import require
 from central_ingest.api.deps import Deps
@@ -26,6 +25,7 @@ from central_ingest.pages.labels import QUICK_REASONS, Label
 from central_ingest.pages.maps import map_json
 from central_ingest.store import database, queries
 from central_ingest.store.access import LOCAL, Actor, Role
+from central_ingest.store.database import Connection
 from central_ingest.store.fleet import list_workers
 from central_ingest.store.policy import read_policy
 from central_ingest.store.views import CaseSummary
