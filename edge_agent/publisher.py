@@ -155,10 +155,11 @@ class Publisher:
                 delivery.take_pubacks()
                 self._note_trouble(delivery)
                 self._listen(connection, delivery)
-        except BaseException:
-            connection.drop()
-            raise
-        connection.close(encode(self._reports.status("offline")))
+        finally:
+            if stop.is_set():
+                connection.close(encode(self._reports.status("offline")))
+            else:
+                connection.drop()
 
     def _say(self, connection: Connection) -> None:
         """Publish health and answers, which live in memory only, as far as the window goes."""

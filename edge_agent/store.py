@@ -400,12 +400,11 @@ class Store:
             try:
                 yield
                 self._conn.execute("COMMIT")
-            except BaseException:
+            finally:
                 if self._conn.in_transaction:
                     self._conn.execute("ROLLBACK")
-                self._doomed.clear()
-                self._measure()
-                raise
+                    self._doomed.clear()
+                    self._measure()
             while self._doomed:
                 self._spool.remove(self._doomed.pop())
 
