@@ -101,7 +101,8 @@ def insert_new(connection: Connection, table: Table, values: dict[str, Any]) -> 
     """Insert a row unless its key is there already; says whether it was new."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    # Row counts of inserts are not told by every driver; what is returned was inserted.
+    return connection.execute(statement.returning(*table.primary_key)).first() is not None
 
 
 def _claim(connection: Connection, report: IssueReport, body: bytes, now: datetime) -> bool:

@@ -1,6 +1,7 @@
 """Reports made from the golden example, and a migrated database in a folder of its own."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from central_ingest.intake import Delivery, Readable, Unreadable, read
 from central_ingest.store.database import Engine, migrate, open_engine
@@ -69,8 +71,16 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def engine(tmp_path: Path, migrated: Path) -> Iterator[Engine]:
-    path = tmp_path / "centre.db"
-    shutil.copy(migrated, path)
-    opened = open_engine(f"sqlite:///{path}")
+    """A SQLite file of its own; or the empty PostgreSQL that GRIDWATCH_TEST_DATABASE names."""
+    if url := os.environ.get("GRIDWATCH_TEST_DATABASE"):
+        opened = open_engine(url)
+        with opened.begin() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+        migrate(opened)
+    else:
+        path = tmp_path / "centre.db"
+        shutil.copy(migrated, path)
+        opened = open_engine(f"sqlite:///{path}")
     yield opened
     opened.dispose()

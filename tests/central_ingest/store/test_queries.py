@@ -109,6 +109,8 @@ def test_filters_choose(
 def test_a_list_walks_indexes_and_never_sorts_all_cases(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, Any]
 ) -> None:
+    if engine.dialect.name != "sqlite":
+        pytest.skip("reads the plans of SQLite")
     plans: list[str] = []
     with reading(engine) as connection:
         whole = connection.execute
