@@ -7,7 +7,7 @@ the most that both together allow on these cores.
 import statistics
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -146,17 +146,18 @@ def describe(clip: Path) -> dict[str, Any]:
 
 def make_1080p(source: Path, target: Path, frames: int) -> None:
     """Write so many frames of a clip as 1920x1080 H.264 at 25 frames/s and 4 Mbit/s."""
-    write_h264(target, (picture.rgb(1920, 1080) for _, picture in _first(source, frames)), 25)
+    pictures = (picture.rgb(1920, 1080) for _, picture in _first(source, frames))
+    write_h264(target, pictures, (1920, 1080), 25)
 
 
-def write_h264(target: Path, pictures: Iterator[Rgb], fps: int) -> None:
-    """Write RGB pictures of one size as H.264 with a key frame every two seconds."""
+def write_h264(target: Path, pictures: Iterable[Rgb], size: tuple[int, int], fps: int) -> None:
+    """Write RGB pictures of one size (width, height) as H.264, a key frame every two seconds."""
     with av.open(str(target), "w") as out:
         stream = out.add_stream("libx264", rate=fps)
+        stream.width, stream.height = size
         stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
         stream.options = {"preset": "veryfast", "g": str(2 * fps), "bf": "0"}
         for picture in pictures:
-            stream.height, stream.width = picture.shape[:2]
             out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         out.mux(stream.encode())
 
