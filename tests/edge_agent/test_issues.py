@@ -243,6 +243,14 @@ def test_two_boxes_on_one_bin_make_one_issue() -> None:
     assert street.phases == ["raised"]
 
 
+def test_two_candidates_that_come_to_overlap_make_one_issue() -> None:
+    street = Street()
+    street.watch(2, [CART, ("street_vendor", shifted(SPOT, 0.1), 0.6)])
+    assert len(street.state.places) == 2
+    street.watch(20, [CART, ("street_vendor", shifted(SPOT, 0.07), 0.6)])
+    assert street.phases == ["raised"]
+
+
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [

@@ -25,7 +25,8 @@ LORRY: Seen = ("vehicle", (0.2, 0.5, 0.5, 0.95), 0.9)
 SPOTS: tuple[tuple[str, Box], ...] = (
     ("street_vendor", SPOT),
     ("street_vendor", shifted(SPOT, 0.03)),
-    ("street_vendor", shifted(SPOT, 0.08)),
+    ("street_vendor", shifted(SPOT, 0.05)),
+    ("street_vendor", shifted(SPOT, 0.1)),
     ("street_vendor", (0.42, 0.52, 0.48, 0.68)),
     ("bin_overflow", SPOT),
     ("exposed_garbage", (0.42, 0.52, 0.53, 0.6)),
