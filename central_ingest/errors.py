@@ -16,6 +16,7 @@ CentreError
 ├── EvidenceError
 │   ├── EvidenceMismatch     bytes differ from their name, size or type
 │   ├── EvidenceTooLarge     more bytes than the store accepts
+│   ├── EvidenceBusy         the same evidence is arriving on another connection
 │   └── EvidenceOutOfStep    a resumed upload continues at the wrong byte
 └── AccessError
     ├── NotAuthenticated     nobody is named, or a name could not be proved
@@ -85,6 +86,10 @@ class EvidenceMismatch(EvidenceError):
 
 class EvidenceTooLarge(EvidenceError):
     """More bytes than the store accepts for one piece of evidence."""
+
+
+class EvidenceBusy(EvidenceError):
+    """The same evidence is arriving on another connection; the same step may work later."""
 
 
 class EvidenceOutOfStep(EvidenceError):

@@ -16,7 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from central_ingest.errors import EvidenceMismatch, EvidenceOutOfStep, EvidenceTooLarge, NotFound
+from central_ingest.errors import (
+    EvidenceBusy,
+    EvidenceMismatch,
+    EvidenceOutOfStep,
+    EvidenceTooLarge,
+    NotFound,
+)
 
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 _HEADS = {
@@ -85,17 +91,16 @@ class EvidenceStore:
     def receive(self, upload: Upload) -> Iterator[Arriving]:
         """Take bytes in, from `upload.start` on; what came stays when the sender breaks off.
 
-        Raises EvidenceMismatch, EvidenceTooLarge, and EvidenceOutOfStep when the store waits for
-        another byte, or somebody else is sending the same evidence now.
+        Raises EvidenceMismatch, EvidenceTooLarge, EvidenceOutOfStep when the store waits for
+        another byte, EvidenceBusy when somebody else is sending the same evidence now.
         """
         self._check(upload)
         with (self._partial / _checked(upload.sha256)).open("ab") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise EvidenceOutOfStep(
-                    f"evidence {upload.sha256} is arriving on another connection; try again later",
-                    self.received_bytes(upload.sha256),
+                raise EvidenceBusy(
+                    f"evidence {upload.sha256} is arriving on another connection; try again later"
                 ) from error
             here = file.seek(0, os.SEEK_END)
             if upload.start == 0:

@@ -14,15 +14,19 @@ STATUS: dict[type[errors.CentreError], int] = {
     errors.EvidenceMismatch: 422,
     errors.EvidenceTooLarge: 413,
     errors.EvidenceOutOfStep: 409,
+    errors.EvidenceBusy: 503,
     errors.NotAuthenticated: 401,
     errors.NotAllowed: 403,
 }
 
 
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}
+
+
 def _handler(status: int) -> ExceptionHandler:
     async def answer(request: Request, error: Exception) -> JSONResponse:
         del request
-        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+        headers = dict(_HEADERS.get(status, {}))
         if isinstance(error, errors.EvidenceOutOfStep):
             headers["Upload-Offset"] = str(error.received_bytes)
         return JSONResponse({"detail": str(error)}, status, headers=headers)

@@ -4,7 +4,8 @@ Sending: `PUT /evidence/{sha256}` with Content-Type and Content-Length sends it 
 that was cut off asks `HEAD`: a 404 with `Upload-Offset: n` says that n bytes are here; it goes on
 with `Content-Range: bytes n-last/total`. Answers: 201 stored, 200 was here already, 202 a part was
 taken, 409 another byte is expected (`Upload-Offset` says which), 413 too large, 422 the bytes
-differ from their name, size or type.
+differ from their name, size or type, 503 the same bytes are arriving on another connection or the
+database is away: try again later.
 """
 
 import re

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from central_ingest.errors import (
+    EvidenceBusy,
     EvidenceMismatch,
     EvidenceOutOfStep,
     EvidenceTooLarge,
@@ -62,7 +63,7 @@ def test_a_gap_is_refused_with_the_byte_that_is_expected(store: EvidenceStore) -
 def test_two_senders_at_once_are_refused(store: EvidenceStore) -> None:
     with (
         store.receive(WHOLE),
-        pytest.raises(EvidenceOutOfStep, match="another connection"),
+        pytest.raises(EvidenceBusy, match="another connection"),
         store.receive(WHOLE),
     ):
         pass

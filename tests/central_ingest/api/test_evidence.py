@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from central_ingest.evidence import EvidenceStore, Upload
 from central_ingest.store.access import Role
 from central_ingest.store.database import reading
 from central_ingest.store.pictures import readings_of
@@ -102,3 +103,13 @@ def test_once_agents_are_enrolled_only_they_may_send(client: Any, centre: Any) -
     assert client.get(URL, headers=agent).status_code == 403
     assert client.head(URL, headers=agent).status_code == 200
     assert client.get(URL, headers=reader).status_code == 200
+
+
+def test_who_comes_while_the_same_bytes_arrive_is_asked_to_come_again(
+    client: Any, centre: Any
+) -> None:
+    store = EvidenceStore(centre.folder / "evidence", 1_000_000)
+    with store.receive(Upload(SHA, "image/jpeg", 0, len(JPEG))):
+        answer = client.put(URL, content=JPEG, headers=TYPE)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert client.put(URL, content=JPEG, headers=TYPE).status_code == 201
