@@ -84,7 +84,7 @@ def replay(  # noqa: PLR0913, PLR0917  (one parameter an option of the command)
         str, typer.Option(help="片头的时刻（UTC） the moment of the clip's start, UTC")
     ] = "2000-01-01T00:00:00Z",
     runtime: Annotated[
-        Literal["onnxruntime"], typer.Option(help="推理运行时 inference runtime, pinned")
+        Literal["onnxruntime", "openvino"], typer.Option(help="推理运行时 inference runtime")
     ] = "onnxruntime",
     model: Annotated[Path | None, typer.Option(help="模型文件夹 a model folder")] = None,
     agent: Annotated[
@@ -95,11 +95,16 @@ def replay(  # noqa: PLR0913, PLR0917  (one parameter an option of the command)
     """回放一段视频，输出报告；每次结果逐字节相同。 Replay a clip, the same at every run."""
     from edge_agent.replay import Replay, replay_clip
 
-    del runtime  # there is one so far; the option pins it for those to come
-    count = replay_clip(
-        Replay(clip, camera, _utc(start), model=model, agent=agent, real_time=speed == "real"),
-        reports,
+    replay = Replay(
+        clip,
+        camera,
+        _utc(start),
+        model=model,
+        agent=agent,
+        real_time=speed == "real",
+        runtime=runtime,
     )
+    count = replay_clip(replay, reports)
     print(f"{count} reports → {reports}", file=sys.stderr)
 
 

@@ -281,7 +281,9 @@ class App:
 def _detectors(config: AgentConfig) -> tuple[Detector, ...]:
     """One single-threaded detector a core: two of one thread are faster than one of two."""
     count = config.limits.inference_threads or os.cpu_count() or 1
-    detectors = tuple(Detector(config.model, threads=1) for _ in range(count))
+    detectors = tuple(
+        Detector(config.model, threads=1, runtime=config.runtime) for _ in range(count)
+    )
     for file in detectors[0].card.files:
         verified_path(config.model, file)
     return detectors

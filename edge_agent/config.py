@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 from contract.catalogue import Category
 from contract.messages import Fraction, Metres, Name, Seconds, Severity
 from edge_agent.errors import ConfigError
+from edge_agent.runtimes import Runtime
 from edge_agent.yaml_file import Section, read_yaml
 
 Positive = Annotated[float, Field(gt=0)]
@@ -265,8 +266,8 @@ class AgentConfig(Section):
     components: Path | None = Field(None, description="GeoJSON of registered components")
     broker: Broker = Field(default_factory=Broker, description="the MQTT broker")
     centre: Centre = Field(default_factory=Centre, description="the centre")
-    runtime: Literal["auto", "onnxruntime", "openvino"] = Field(
-        "auto", description="inference runtime"
+    runtime: Runtime = Field(
+        "onnxruntime", description="inference runtime; openvino is an extra to install"
     )
     limits: Limits = Field(default_factory=Limits, description="what the agent may use")
     metrics: Metrics = Field(default_factory=Metrics, description="where metrics are served")

@@ -12,8 +12,7 @@ from contract.messages import ModelRef
 from edge_agent.detections import Detections, area, intersection_matrix
 from edge_agent.frames import Picture, Rgb
 from edge_agent.model import ModelCard, ModelFile, load_card, verified_path
-from edge_agent.runtimes import Session
-from edge_agent.runtimes.onnxruntime import OnnxRuntimeSession
+from edge_agent.runtimes import Runtime, Session, open_session
 
 # Below this nothing is reported by `detect`, and nothing is ever looked at.
 SCORE_FLOOR = 0.01
@@ -116,9 +115,10 @@ def merge_tiles(parts: list[Detections]) -> Detections:
 class Detector:
     """One model, one network loaded for each shape of picture it meets; for one thread."""
 
-    def __init__(self, folder: Path, *, threads: int) -> None:
+    def __init__(self, folder: Path, *, threads: int, runtime: Runtime = "onnxruntime") -> None:
+        """Read the card; networks are loaded when they are first needed. Raises ModelError."""
         self._folder = folder
-        self._open: Callable[[Path], Session] = partial(OnnxRuntimeSession, threads=threads)
+        self._open: Callable[[Path], Session] = partial(open_session, runtime, threads=threads)
         self._sessions: dict[ModelFile, Session] = {}
         self.card: ModelCard = load_card(folder)
 

@@ -26,6 +26,7 @@ from edge_agent.judge import CameraJudge, Judgement, Surroundings
 from edge_agent.looks import Look, LookTimer, plans_of
 from edge_agent.model import default_folder
 from edge_agent.reports import Circumstances, Origin, report_of
+from edge_agent.runtimes import Runtime
 from edge_agent.video import read_clip
 
 UNSYNCED = ClockState(offset_s=0.0, error_s=0.0, synced=False)
@@ -41,6 +42,7 @@ class Replay:
     model: Path | None = None
     agent: Path | None = None
     real_time: bool = False
+    runtime: Runtime = "onnxruntime"
 
 
 def replay_clip(replay: Replay, reports: Path) -> int:
@@ -64,7 +66,7 @@ def replayed(replay: Replay) -> Iterator[tuple[float, IssueReport]]:
     config = load_camera(replay.camera)
     agent = load_agent(replay.agent) if replay.agent else None
     folder = replay.model or (agent.model if agent else default_folder())
-    detector = Detector(folder, threads=os.cpu_count() or 1)
+    detector = Detector(folder, threads=os.cpu_count() or 1, runtime=replay.runtime)
     surroundings = Surroundings.read(agent.grid, agent.components) if agent else Surroundings()
     judge = CameraJudge(config, detector.card, surroundings)
     judgements = _judgements(replay, config, detector, judge)

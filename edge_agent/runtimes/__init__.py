@@ -1,9 +1,16 @@
 """Inference runtimes behind one small protocol."""
 
-from typing import Protocol
+from importlib import import_module
+from pathlib import Path
+from typing import Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+Runtime = Literal["onnxruntime", "openvino"]
+
+_CLASSES: dict[Runtime, str] = {"onnxruntime": "OnnxRuntimeSession", "openvino": "OpenVinoSession"}
 
 
 class Session(Protocol):
@@ -25,3 +32,9 @@ class Session(Protocol):
         Boxes are pixels of the input, best score first. Raises ModelError.
         """
         ...
+
+
+def open_session(runtime: Runtime, path: Path, *, threads: int) -> Session:
+    """Load a network in a runtime, which is imported only now. Raises ModelError."""
+    module = import_module(f"edge_agent.runtimes.{runtime}")
+    return cast("Session", getattr(module, _CLASSES[runtime])(path, threads=threads))
