@@ -31,11 +31,15 @@ main()
 """
 
 
-def edge_agent(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"COLUMNS": "200", "CAM01": "rtsp://a:hunter2@127.0.0.1:1/x"}
+def edge_agent(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "COLUMNS": "200",
+        "CAM01": "rtsp://a:hunter2@127.0.0.1:1/x",
+    }
     return subprocess.run(
         [sys.executable, "-m", "edge_agent", *arguments],
-        capture_output=True, text=True, check=False, cwd=ROOT, env=environment,
+        capture_output=True, text=True, check=False, cwd=folder, env=environment,
     )  # fmt: skip
 
 
@@ -71,9 +75,9 @@ def test_help_names_every_command_in_both_languages() -> None:
     ],
 )
 def test_a_fault_is_one_line_and_status_1(
-    arguments: tuple[str, ...], words: tuple[str, ...]
+    tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
-    assert_one_clear_line(edge_agent(*arguments), *words)
+    assert_one_clear_line(edge_agent(*arguments, folder=tmp_path), *words)
 
 
 def test_check_prints_a_table_and_fails_without_showing_a_password(tmp_path: Path) -> None:
