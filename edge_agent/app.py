@@ -136,9 +136,9 @@ class App:
                 self._start_camera(camera_id)
             log.info("agent %s runs with %d cameras", self._config.agent.id, len(self._cameras))
             self._supervisor.stop.wait(seconds)
+            if server:
+                server.close()
             self._shut_down()
-        if server:
-            server.close()
 
     def stop(self) -> None:
         """Have `run` return soon; fit for a signal handler."""

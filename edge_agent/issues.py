@@ -21,8 +21,8 @@ from edge_agent.looks import Look
 from edge_agent.observations import (
     CONTESTED,
     RIVAL_IOU,
+    Finding,
     Scene,
-    Sighting,
     containment,
     iou,
     same_place,
@@ -129,24 +129,24 @@ def _rebased(state: CameraIssues, at: Instant) -> CameraIssues:
 def _observed(places: tuple[Place, ...], look: Look, policy: Policy) -> tuple[Place, ...]:
     scene = Scene.of(look.detections, look.judged, policy.keep_scores)
     known = [_observe(place, scene, look, policy) for place in places]
-    for sighting in scene.sightings:
+    for finding in scene.findings:
         if len(known) >= MAX_PLACES:
             break
-        if _founds(sighting, look.at, policy) and not any(
-            place.family is sighting.category.family and place.shows(sighting.box_xyxyn)
+        if _founds(finding, look.at, policy) and not any(
+            place.family is finding.category.family and place.shows(finding.box_xyxyn)
             for place in known
         ):
-            known.append(Place.founded(sighting, look.at))
+            known.append(Place.founded(finding, look.at))
     return tuple(known)
 
 
 def _observe(place: Place, scene: Scene, look: Look, policy: Policy) -> Place:
     terms = policy.terms[place.category]
     found = [
-        sighting
-        for sighting in scene.of_family(place.family)
-        if place.shows(sighting.box_xyxyn)
-        and policy.judges(sighting.category, place.anchor, look.at.utc)
+        finding
+        for finding in scene.of_family(place.family)
+        if place.shows(finding.box_xyxyn)
+        and policy.judges(finding.category, place.anchor, look.at.utc)
     ]
     if found:
         return place.seen(found, look.at, terms)
@@ -158,9 +158,9 @@ def _observe(place: Place, scene: Scene, look: Look, policy: Policy) -> Place:
     return place.unseen(look.at, terms) if visible else place
 
 
-def _founds(sighting: Sighting, at: Instant, policy: Policy) -> bool:
-    enough = sighting.score >= policy.terms[sighting.category].raise_score
-    return enough and policy.judges(sighting.category, sighting.box_xyxyn, at.utc)
+def _founds(finding: Finding, at: Instant, policy: Policy) -> bool:
+    enough = finding.score >= policy.terms[finding.category].raise_score
+    return enough and policy.judges(finding.category, finding.box_xyxyn, at.utc)
 
 
 def _kept(places: tuple[Place, ...], policy: Policy) -> tuple[Place, ...]:

@@ -180,7 +180,7 @@ class MetricsServer:
         self._server.daemon_threads = True
         self.port = self._server.server_port
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="metrics", daemon=True
+            target=self._server.serve_forever, args=(0.1,), name="metrics", daemon=True
         )
         self._thread.start()
 

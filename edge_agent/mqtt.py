@@ -58,7 +58,8 @@ class Wakeup:
 
     def ring(self) -> None:
         """End the wait, now or when it begins."""
-        with contextlib.suppress(BlockingIOError):  # full: it has been rung often enough
+        # Full: it has been rung often enough. Closed: nobody waits any more.
+        with contextlib.suppress(OSError):
             self._writer.send(b"\0")
 
     def clear(self) -> None:
@@ -68,7 +69,7 @@ class Wakeup:
                 pass
 
     def close(self) -> None:
-        """Give the sockets back; not to be rung any more."""
+        """Give the sockets back; ringing does nothing from now on."""
         self.reader.close()
         self._writer.close()
 

@@ -68,7 +68,7 @@ def same_place(a: Box, b: Box) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Finding:
     """One box of something that is wrong, unbeaten by anything on its spot."""
 
     category: Category
@@ -78,9 +78,9 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One look, sorted out: sightings with the best score first, and what stands before them."""
+    """One look, sorted out: findings with the best score first, and what stands before them."""
 
-    sightings: tuple[Sighting, ...]
+    findings: tuple[Finding, ...]
     occluders: tuple[Box, ...]
 
     @classmethod
@@ -89,24 +89,24 @@ class Scene:
     ) -> Self:
         """Sort out the detections: of `judged` what scores at least `keep` and is not beaten."""
         boxes = _by_class(detections)
-        sightings = [
-            Sighting(category, box, score)
+        findings = [
+            Finding(category, box, score)
             for category in sorted(judged)
             for box, score in boxes[category.value]
             if score >= keep[category] and not _beaten(box, score, _RIVALS[category], boxes)
         ]
-        sightings.sort(key=lambda found: (-found.score, found.category, found.box_xyxyn))
+        findings.sort(key=lambda found: (-found.score, found.category, found.box_xyxyn))
         occluders = tuple(
             box
             for name in sorted(OCCLUDERS)
             for box, score in boxes[name]
             if score >= OCCLUDER_SCORE
         )
-        return cls(tuple(sightings), occluders)
+        return cls(tuple(findings), occluders)
 
-    def of_family(self, family: Family) -> tuple[Sighting, ...]:
-        """The sightings of one family, the best score first."""
-        return tuple(found for found in self.sightings if found.category.family is family)
+    def of_family(self, family: Family) -> tuple[Finding, ...]:
+        """The findings of one family, the best score first."""
+        return tuple(found for found in self.findings if found.category.family is family)
 
     def hides(self, family: Family, box_xyxyn: Box) -> bool:
         """Say whether people and vehicles cover so much of a place that nothing follows from it.

@@ -8,7 +8,7 @@ from uuid import UUID
 from contract.catalogue import Category, Family
 from contract.messages import Severity
 from edge_agent.clock import Instant
-from edge_agent.observations import Sighting, iou, same_place
+from edge_agent.observations import Finding, iou, same_place
 from edge_agent.policy import Terms
 from edge_agent.zones import Box
 
@@ -71,15 +71,15 @@ class Place:
     issue: Issue | None = None
 
     @classmethod
-    def founded(cls, sighting: Sighting, at: Instant) -> "Place":
+    def founded(cls, finding: Finding, at: Instant) -> "Place":
         """Start a candidate where something was seen for the first time."""
         return cls(
-            family=sighting.category.family,
-            category=sighting.category,
-            anchor=sighting.box_xyxyn,
-            box=sighting.box_xyxyn,
-            score=sighting.score,
-            votes=((sighting.category, sighting.score),),
+            family=finding.category.family,
+            category=finding.category,
+            anchor=finding.box_xyxyn,
+            box=finding.box_xyxyn,
+            score=finding.score,
+            votes=((finding.category, finding.score),),
             history=(True,),
             standing=Tally(1, 1),
             missing=Tally(),
@@ -102,9 +102,9 @@ class Place:
         """Say whether a box belongs here; an open issue never follows what moves away."""
         return same_place(box, self.anchor) or (not self.is_open and same_place(box, self.box))
 
-    def seen(self, sightings: Iterable[Sighting], at: Instant, terms: Terms) -> "Place":
-        """Count a look that showed it; `sightings` are those that belong here, at least one."""
-        found = tuple(sightings)
+    def seen(self, findings: Iterable[Finding], at: Instant, terms: Terms) -> "Place":
+        """Count a look that showed it; `findings` are those that belong here, at least one."""
+        found = tuple(findings)
         pace = 2 / (terms.rule.of_n + 1)
         best = max(found, key=lambda one: one.score * (0.1 + iou(one.box_xyxyn, self.box)))
         top = max(one.score for one in found)
@@ -191,7 +191,7 @@ def _blend(box: Box, towards: Box, pace: float) -> Box:
 
 
 def _voted(
-    votes: tuple[tuple[Category, float], ...], found: tuple[Sighting, ...], pace: float
+    votes: tuple[tuple[Category, float], ...], found: tuple[Finding, ...], pace: float
 ) -> tuple[tuple[Category, float], ...]:
     scores = dict(votes)
     for category in {*scores, *(one.category for one in found)}:

@@ -7,7 +7,6 @@ from typing import Literal, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-
 Runtime = Literal["onnxruntime", "openvino"]
 
 _CLASSES: dict[Runtime, str] = {"onnxruntime": "OnnxRuntimeSession", "openvino": "OpenVinoSession"}

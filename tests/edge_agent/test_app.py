@@ -1,6 +1,7 @@
 """The whole agent in one process: real files, broker and store; only the detector is scripted."""
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -104,8 +105,10 @@ Run = Callable[[App], App]
 
 @pytest.mark.usefixtures("detector")
 def test_a_clip_becomes_a_stored_report_and_the_bad_camera_only_says_so(
-    files: Files, clip: Callable[..., Path], running: Run, until: Until
-) -> None:
+    files: Files, clip: Callable[..., Path], running: Run, until: Until,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    caplog.set_level(logging.DEBUG)
     clip("street.mp4")
     files.camera("cam-01", "street.mp4")  # beside its camera file
     files.camera("cam-02", "rtsp://admin:hunter2@127.0.0.1:1/x")
@@ -115,7 +118,8 @@ def test_a_clip_becomes_a_stored_report_and_the_bad_camera_only_says_so(
     states = {camera.camera_id: camera for camera in app.snapshot().cameras}
     assert states["cam-01"].state == "ok"
     assert states["cam-02"].state == "offline"
-    assert "hunter2" not in str(app.snapshot())
+    assert "camera cam-02: offline" in caplog.text
+    assert "hunter2" not in caplog.text + str(app.snapshot())
     until(lambda: app.snapshot().store.pictures == 2, "its pictures wait")
     assert len(standing(files.folder / "ledger.jsonl")) == 1
 

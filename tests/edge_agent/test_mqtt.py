@@ -84,6 +84,12 @@ def test_a_ring_from_another_thread_ends_the_wait(mosquitto: Any) -> None:
     wakeup.close()
 
 
+def test_a_ring_after_the_end_does_nothing() -> None:
+    wakeup = Wakeup()
+    wakeup.close()
+    wakeup.ring()
+
+
 def test_a_refused_subscription_is_named(mosquitto: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # Mosquitto's ACL files do not refuse subscriptions; EMQX does, with this answer.
     connection = Connection(Broker(port=mosquitto.port), ADDRESS, will=None)

@@ -46,8 +46,8 @@ def test_overlaps_are_symmetric_and_bounded(a: Box, b: Box) -> None:
 
 def test_only_what_is_judged_and_scores_enough_is_seen() -> None:
     boxes = [("street_vendor", SPOT, 0.19), ("bin_overflow", SPOT, 0.5)]
-    assert [one.category for one in scene(*boxes).sightings] == [Category.BIN_OVERFLOW]
-    assert scene(*boxes, judged=frozenset({Category.STREET_VENDOR})).sightings == ()
+    assert [one.category for one in scene(*boxes).findings] == [Category.BIN_OVERFLOW]
+    assert scene(*boxes, judged=frozenset({Category.STREET_VENDOR})).findings == ()
 
 
 def test_sightings_stand_in_the_order_of_their_scores() -> None:
@@ -58,20 +58,20 @@ def test_sightings_stand_in_the_order_of_their_scores() -> None:
 
 def test_a_rival_wins_by_score_and_only_on_the_same_spot() -> None:
     bad = ("bin_overflow", SPOT, 0.5)
-    assert scene(bad, ("garbage_bin", SPOT, 0.6)).sightings == ()
-    assert scene(bad, ("garbage_bin", SPOT, 0.4)).sightings != ()
-    assert scene(bad, ("garbage_bin", (0.6, 0.4, 0.8, 0.6), 0.9)).sightings != ()
+    assert scene(bad, ("garbage_bin", SPOT, 0.6)).findings == ()
+    assert scene(bad, ("garbage_bin", SPOT, 0.4)).findings != ()
+    assert scene(bad, ("garbage_bin", (0.6, 0.4, 0.8, 0.6), 0.9)).findings != ()
 
 
 def test_a_vehicle_must_win_clearly_since_a_stall_may_be_one() -> None:
     stall = ("street_vendor", SPOT, 0.6)
-    assert scene(stall, ("vehicle", SPOT, 0.7)).sightings != ()
-    assert scene(stall, ("vehicle", SPOT, 0.9)).sightings == ()
+    assert scene(stall, ("vehicle", SPOT, 0.7)).findings != ()
+    assert scene(stall, ("vehicle", SPOT, 0.9)).findings == ()
 
 
 def test_families_that_contest_a_heap_do_not_beat_each_other_in_one_look() -> None:
     found = scene(("bin_overflow", SPOT, 0.5), ("exposed_garbage", SPOT, 0.6))
-    assert len(found.sightings) == 2
+    assert len(found.findings) == 2
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,4 @@ def test_what_stands_behind_an_upright_thing_does_not_hide_it_but_a_cover_lies_f
 
 def test_boxes_that_leave_the_picture_are_cut_and_empty_ones_ignored() -> None:
     found = scene(("bin_overflow", (-0.1, 0.5, 0.2, 1.2), 0.5), ("bin_overflow", SPOT[:2] * 2, 0.9))
-    assert [one.box_xyxyn for one in found.sightings] == [(0.0, 0.5, 0.2, 1.0)]
+    assert [one.box_xyxyn for one in found.findings] == [(0.0, 0.5, 0.2, 1.0)]

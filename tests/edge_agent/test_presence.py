@@ -4,7 +4,7 @@ import pytest
 
 from contract.catalogue import Category
 from edge_agent.clock import Instant
-from edge_agent.observations import Sighting
+from edge_agent.observations import Finding
 from edge_agent.presence import Place, Tally, later
 from tests.edge_agent.street import START, policy
 
@@ -12,12 +12,12 @@ BOX = (0.4, 0.5, 0.5, 0.7)
 TERMS = policy().terms[Category.MANHOLE_DAMAGED]
 
 
-def damaged(score: float = 0.6) -> Sighting:
-    return Sighting(Category.MANHOLE_DAMAGED, BOX, score)
+def damaged(score: float = 0.6) -> Finding:
+    return Finding(Category.MANHOLE_DAMAGED, BOX, score)
 
 
-def missing(score: float = 0.6) -> Sighting:
-    return Sighting(Category.MANHOLE_MISSING, BOX, score)
+def missing(score: float = 0.6) -> Finding:
+    return Finding(Category.MANHOLE_MISSING, BOX, score)
 
 
 def watched(place: Place, pattern: str, every_s: float = 0.2) -> Place:
