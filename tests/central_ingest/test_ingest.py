@@ -31,7 +31,7 @@ OUTBOX = "01980000-0000-7000-8000-00000000beef"
 ROOT = Path(__file__).parents[2]
 
 
-def wait_until(condition: Callable[[], bool], what: str, within_s: float = 30.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, within_s: float = 60.0) -> None:
     ends_s = time.monotonic() + within_s
     pause = threading.Event()
     while not condition():

@@ -24,7 +24,7 @@ from central_ingest.grid import read_cells
 ROOT = Path(__file__).parents[2]
 
 
-def wait_until(condition: Callable[[], bool], what: str, within_s: float = 40.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, within_s: float = 60.0) -> None:
     ends_s = time.monotonic() + within_s
     pause = threading.Event()
     while not condition():
