@@ -61,7 +61,7 @@ def check(
     ] = None,
     camera: CameraFiles = None,
 ) -> None:
-    """检查配置、模型、摄像机、代理服务器和中心。 Check files, model, cameras, broker and centre."""
+    """检查配置、模型、摄像机、消息服务器和中心。 Check files, model, cameras, broker and centre."""
     from edge_agent.check import check_agent, check_cameras, print_findings
 
     if (config is None) == (not camera):

@@ -20,7 +20,7 @@ from edge_agent import __version__
 from edge_agent.backoff import backoff_s
 from edge_agent.camera import Camera, CameraSinks, DecodePolicy, Source
 from edge_agent.clock import SystemClock
-from edge_agent.config import AgentConfig, CameraConfig, config_sha256
+from edge_agent.config import AgentConfig, CameraConfig, config_sha256, idle_keys
 from edge_agent.crashes import FORGIVEN_AFTER_S, CrashBook
 from edge_agent.detector import Detector
 from edge_agent.engine import Engine
@@ -135,6 +135,11 @@ class App:
             for camera_id in self._cameras:
                 self._start_camera(camera_id)
             log.info("agent %s runs with %d cameras", self._config.agent.id, len(self._cameras))
+            for camera_id, camera in self._cameras.items():
+                if keys := idle_keys(camera):
+                    log.warning(
+                        "camera %s: this version does not act on %s", camera_id, ", ".join(keys)
+                    )
             self._supervisor.stop.wait(seconds)
             if server:
                 server.close()

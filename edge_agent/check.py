@@ -13,7 +13,14 @@ from rich.table import Table
 
 from contract.topics import AgentAddress
 from edge_agent.camera import Source
-from edge_agent.config import AgentConfig, CameraConfig, load_agent, load_camera, load_cameras
+from edge_agent.config import (
+    AgentConfig,
+    CameraConfig,
+    idle_keys,
+    load_agent,
+    load_camera,
+    load_cameras,
+)
 from edge_agent.detections import CLASSES
 from edge_agent.errors import AgentError, ConfigError
 from edge_agent.judge import Surroundings
@@ -138,15 +145,21 @@ def _camera_tasks(cameras: dict[Path, CameraConfig], timeouts: Timeouts) -> Iter
         def task(path: Path = path, config: CameraConfig = config) -> str:
             check_rules(config)
             if config.streams is None:
-                return f"{path.name}: valid; no streams to contact"
+                return f"{path.name}: valid; no streams to contact{_idle(config)}"
             began_s = time.monotonic()
             source = Source.of(path, config)
             transport = source.stream.transport
             codec, picture = first_picture(source.url(), source.shown, transport, timeouts)
             took_s = time.monotonic() - began_s
-            return f"{codec} {picture.width}×{picture.height}, first picture after {took_s:.1f} s"
+            size = f"{codec} {picture.width}×{picture.height}"
+            return f"{size}, first picture after {took_s:.1f} s{_idle(config)}"
 
         yield f"摄像机 camera {config.camera.id}", task
+
+
+def _idle(config: CameraConfig) -> str:
+    keys = idle_keys(config)
+    return f"; this version does not act on {', '.join(keys)}" if keys else ""
 
 
 def _delivery_tasks(config: AgentConfig) -> Iterator[Task]:
@@ -158,5 +171,5 @@ def _delivery_tasks(config: AgentConfig) -> Iterator[Task]:
         try_centre(config.centre)
         return "answers /healthz"
 
-    yield "代理 broker", broker
+    yield "消息服务器 broker", broker
     yield "中心 centre", centre

@@ -212,6 +212,16 @@ class CameraConfig(Section):
         return default
 
 
+def idle_keys(config: CameraConfig) -> tuple[str, ...]:
+    """Name the keys of a camera file that are valid but that this version does not act on."""
+    suspended = [name for name, rule in config.rules.items() if rule.night == "suspend"]
+    return (
+        *(["streams.evidence"] if config.streams and config.streams.evidence else []),
+        *(["presets"] if config.presets else []),
+        *(f"rules.{name}.night" for name in suspended),
+    )
+
+
 class Broker(Section):
     """The MQTT broker."""
 

@@ -164,7 +164,7 @@ def test_the_table_says_in_both_languages_what_is_wrong() -> None:
     out = StringIO()
     console = Console(file=out, width=120)
     good = Finding("模型 model", ok=True, detail="fine")
-    bad = Finding("代理 broker", ok=False, detail="refused")
+    bad = Finding("消息服务器 broker", ok=False, detail="refused")
     assert print_findings([good], console)
     assert not print_findings([good, bad], console)
     assert "故障 FAULT" in out.getvalue()

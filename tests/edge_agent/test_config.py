@@ -6,7 +6,7 @@ import pytest
 
 from contract.catalogue import Category
 from contract.messages import Severity
-from edge_agent.config import CameraConfig, load_agent, load_camera, load_cameras
+from edge_agent.config import CameraConfig, idle_keys, load_agent, load_camera, load_cameras
 from edge_agent.errors import ConfigError
 from edge_agent.yaml_file import resolve_secrets
 
@@ -66,6 +66,20 @@ def test_covers_are_looked_for_in_tiles_often_enough_for_their_dwell() -> None:
     look = config.look(Category.MANHOLE_MISSING)
     assert look.tiles == (2, 2)
     assert look.every_s * config.rule(Category.MANHOLE_MISSING).seen_m <= 12
+
+
+def test_keys_that_this_version_does_not_act_on_are_named(tmp_path: Path) -> None:
+    text = (
+        MINIMAL
+        + "streams: {detect: {url: a.mp4}, evidence: {url: b.mp4}}\n"
+        + "presets: [{id: north}]\nrules: {bin_overflow: {night: suspend}}\n"
+    )
+    assert idle_keys(load_camera(camera(tmp_path, text))) == (
+        "streams.evidence",
+        "presets",
+        "rules.bin_overflow.night",
+    )
+    assert idle_keys(load_camera(camera(tmp_path, MINIMAL))) == ()
 
 
 def test_a_camera_id_is_used_once(tmp_path: Path) -> None:
