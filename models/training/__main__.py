@@ -11,6 +11,7 @@ from models.training.errors import WorkshopError
 from models.training.evaluate import evaluate as run_evaluation
 from models.training.evaluate import to_json
 from models.training.export import export as run_export
+from models.training.int8 import quantise as run_quantise
 from models.training.plots import draw_log
 from models.training.prepare import prepare as run_prepare
 from models.training.recipe import REPOSITORY, Recipe, read_recipe, work_folder
@@ -84,6 +85,13 @@ def speed(folder: Annotated[Path, typer.Argument(help="a model folder")], rounds
     print("| file | threads | ms (median) |\n|---|---|---|")
     for name, threads, milliseconds in measure_speed(folder, rounds):
         print(f"| {name} | {threads} | {milliseconds:.1f} |")
+
+
+@app.command()
+def quantise(recipe: RecipeOption, height: int, width: int, work: WorkOption = None) -> None:
+    """Write an int8 variant of an exported file, unless it loses more than one AP50 point."""
+    path, loss = run_quantise(*_open(recipe, work), height, width)
+    print(f"{path}: loses {100 * loss:.2f} AP50 points on val")
 
 
 @app.command(name="all")

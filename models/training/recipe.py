@@ -46,13 +46,18 @@ class PseudoLabels(_Part):
 
 
 class Scenes(_Part):
-    """Street scenes made by placing cut-out objects into camera frames."""
+    """Street scenes made by placing cut-out objects into camera frames.
+
+    ``real_covers`` gives, per validation camera, boxes (xyxy, pixels of 640 x 360) of covers that
+    are really there and that nobody marked: finding them is neither right nor wrong.
+    """
 
     train: int
     val: int
     cutouts_per_class: int = 450
     tiles_per_scene: int = 2
     camera_share_max: Share = 0.08
+    real_covers: dict[str, list[tuple[float, float, float, float]]] = {}
 
 
 class Phase(_Part):
@@ -146,14 +151,13 @@ def shared_root() -> Path:
     """Return the shared data: ``GRIDWATCH_SHARED``, else ``../shared`` beside the repository."""
     root = Path(os.environ.get("GRIDWATCH_SHARED", REPOSITORY.parent / "shared"))
     if not (root / "data" / "manifest.csv").is_file():
-        raise DataError(
-            f"no shared data at {root}: set GRIDWATCH_SHARED to the folder of data/manifest.csv"
-        )
+        hint = "set GRIDWATCH_SHARED to the folder of data/manifest.csv"
+        raise DataError(f"no shared data at {root}: {hint}")
     return root
 
 
 def start_weights(recipe: Recipe) -> Path:
-    """Return the weights to start from: in the repository's models folder, else in the shared ones."""
+    """Return the weights to start from: in this models folder, else in the shared weights."""
     own = REPOSITORY / "models" / recipe.start
     return own if own.is_file() else shared_root() / "weights" / recipe.start
 

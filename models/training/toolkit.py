@@ -84,6 +84,7 @@ def save_halved(source: Path, target: Path) -> None:
     """Copy weights as float16: half the size, and good enough to start another training from."""
     state = load_file(source)
     save_file({k: v.half() if v.is_floating_point() else v for k, v in state.items()}, target)
+    target.chmod(0o644)
 
 
 def fused_for_inference(model: nn.Module, head: Head) -> nn.Module:

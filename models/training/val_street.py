@@ -12,6 +12,7 @@ import numpy as np
 from rich.progress import track
 
 from models.training.cameras import FRAME, streets
+from models.training.classes import COVERS
 from models.training.cutouts import gather_cutouts
 from models.training.pictures import Rows, labelled_pictures
 from models.training.prepare import by_class
@@ -54,14 +55,18 @@ def _compose_all(recipe: Recipe, folder: Path, target: Path) -> None:
     cutouts = by_class(gather_cutouts(pictures, found, 10_000, folder / "cutouts" / "val"))
     fitted = streets(pictures)
     frames = [p for p in pictures if p.is_cctv and p.camera in fitted]
+    cameras = sorted({f.camera for f in frames})
     target.mkdir(parents=True, exist_ok=True)
     entries: list[list[object]] = []
     for number in track(range(recipe.scenes.val if frames else 0), "val-street"):
         rng = np.random.default_rng([SEED, number])
-        frame = frames[int(rng.integers(len(frames)))]
+        camera = cameras[number % len(cameras)]
+        own = [f for f in frames if f.camera == camera]
+        frame = own[int(rng.integers(len(own)))]
         extra = found[frame.name]
         given = np.concatenate([frame.rows(*FRAME), extra.labels])
-        scene = compose(frame.read(), given, extra.unsure, fitted[frame.camera], cutouts, rng)
+        unsure = np.concatenate([extra.unsure, _real_covers(recipe, camera)])
+        scene = compose(frame.read(), given, unsure, fitted[camera], cutouts, rng)
         if rng.random() < WEATHER_SHARE:
             scene.picture = any_weather(scene.picture, rng)
         name = f"{number:04d}-cam{frame.camera}.jpg"
@@ -70,6 +75,12 @@ def _compose_all(recipe: Recipe, folder: Path, target: Path) -> None:
     part = target / "index.part"
     part.write_text(json.dumps(entries), "utf-8")
     part.replace(target / "index.json")
+
+
+def _real_covers(recipe: Recipe, camera: str) -> Rows:
+    """Return the camera's real, unmarked covers as unsure rows of every cover class."""
+    boxes = recipe.scenes.real_covers.get(camera, [])
+    return np.array([[c, *box] for box in boxes for c in COVERS], np.float32).reshape(-1, 5)
 
 
 def in_canvas(labels: Rows) -> Rows:

@@ -9,8 +9,8 @@ import pytest
 from edge_agent.detect import detect_images
 from edge_agent.detector import Detector
 from edge_agent.model import load_card, verified_path
-from models.training.classes import CLASSES, PERSON
 from models.training.errors import DataError
+from models.training.evaluate import VAL_CLASSES
 from models.training.metrics import Judged, evaluate_split
 from models.training.pictures import labelled_pictures
 from models.training.recipe import REPOSITORY, shared_root
@@ -60,7 +60,7 @@ def test_detect_reproduces_the_card_on_val(folder: Path, tmp_path: Path) -> None
         h, w = p.read().shape[:2]
         rows = np.array(found.get(p.name, []), np.float32).reshape(-1, 6)
         judged.append(Judged(p.name, (w, h), p.rows(w, h), np.zeros((0, 5), np.float32), rows))
-    measured = evaluate_split("val", judged, [c for c in range(len(CLASSES)) if c != PERSON], 1)
+    measured = evaluate_split("val", judged, VAL_CLASSES, 1)
     stated = {m.class_: m.ap50 for m in detector.card.metrics if m.split == "val"}
     assert {s.class_name for s in measured} == set(stated)
     for score in measured:

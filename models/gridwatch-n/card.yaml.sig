@@ -1,0 +1,1 @@
+x+4A1Vg6EuaGv6PJy5sUgTkuCGg0mmWNT/XInFBuinPRCxYpOhPZRrtuUSw4lbcJ4rYGX3Fy21cUwEexU4LzAg==
