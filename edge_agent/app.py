@@ -266,7 +266,10 @@ class App:
     def _on_change(self, watching: Watching) -> None:
         now = watching.now()
         level = logging.INFO if now.state is CameraState.OK else logging.WARNING
-        log.log(level, "camera %s: %s %s", now.camera_id, now.state, now.detail)
+        if now.detail:
+            log.log(level, "%s: %s", now.state, now.detail)  # which names the camera
+        else:
+            log.log(level, "camera %s: %s", now.camera_id, now.state)
         self._publisher.set_health(watching.health(self._config.agent.id))
 
     def _shut_down(self) -> None:

@@ -214,13 +214,8 @@ class Publisher:
         if state != self.state:
             self.state = state
             level = logging.INFO if state.connected and not state.detail else logging.WARNING
-            log.log(
-                level,
-                "broker %s:%d: %s",
-                self._broker.host,
-                self._broker.port,
-                state.detail or "connected",
-            )
+            shown = f"broker {self._broker.host}:{self._broker.port}"
+            log.log(level, "%s", state.detail or f"{shown}: connected")
 
 
 class _Delivery:

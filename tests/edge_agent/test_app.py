@@ -118,7 +118,7 @@ def test_a_clip_becomes_a_stored_report_and_the_bad_camera_only_says_so(
     states = {camera.camera_id: camera for camera in app.snapshot().cameras}
     assert states["cam-01"].state == "ok"
     assert states["cam-02"].state == "offline"
-    assert "camera cam-02: offline" in caplog.text
+    assert "offline: camera cam-02 (rtsp://127.0.0.1:1/x): Connection refused" in caplog.text
     assert "hunter2" not in caplog.text + str(app.snapshot())
     until(lambda: app.snapshot().store.pictures == 2, "its pictures wait")
     assert len(standing(files.folder / "ledger.jsonl")) == 1
