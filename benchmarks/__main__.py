@@ -11,6 +11,7 @@ import typer
 
 from benchmarks import demo as demo_module
 from benchmarks import events as events_module
+from benchmarks import masking as masking_module
 from benchmarks import pipeline as pipeline_module
 from benchmarks.broker import BrokerError
 from benchmarks.demo import DemoError
@@ -18,6 +19,8 @@ from benchmarks.machine import this_machine
 from benchmarks.truth import TruthError
 from edge_agent.errors import AgentError
 from edge_agent.model import default_folder, load_card
+
+DEFAULT_SHARED = Path(__file__).parents[2] / "shared"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -99,6 +102,28 @@ def events(
             "clips": [result.as_json() for result in results],
         }
         json_file.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n")
+
+
+@app.command()
+def masking(
+    *,
+    shared: Annotated[Path, typer.Option(help="folder with the labelled frames")] = DEFAULT_SHARED,
+    model: Annotated[Path | None, typer.Option(help="model folder; absent: the default")] = None,
+    check: Annotated[bool, typer.Option("--check", help="fail below the floor")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """Measure how many hand-labelled heads and plates the masking rules cover."""
+    try:
+        result = masking_module.measure(model or default_folder(), shared)
+    except AgentError as error:
+        print(f"masking: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    print(masking_module.summary(result))
+    if json_file:
+        json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    if check and (complaint := masking_module.failed(result)):
+        print(f"masking: {complaint}", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def _finish(result: dict[str, Any], json_file: Path | None) -> None:
