@@ -135,7 +135,10 @@ def evaluate(recipe: Recipe, folder: Path) -> Evaluation:
 
 
 def find_thresholds(recipe: Recipe, scores: list[ClassScore]) -> dict[str, dict[str, float]]:
-    """Return raise and keep per class: at the recipe's precisions on val with val-street."""
+    """Return raise and keep per class: at the recipe's precisions on val with val-street.
+
+    A box counts as right from IoU 0.3 on, as it does for an event.
+    """
     plan = recipe.evaluation
     out: dict[str, dict[str, float]] = {}
     for name in CLASSES:
@@ -143,10 +146,8 @@ def find_thresholds(recipe: Recipe, scores: list[ClassScore]) -> dict[str, dict[
         if name in plan.fixed:
             out[name] = dict(plan.fixed[name])
         elif own:
-            values, right = (
-                np.concatenate([s.scores for s in own]),
-                np.concatenate([s.right for s in own]),
-            )
+            values = np.concatenate([x.at_30.scores for x in own])
+            right = np.concatenate([x.at_30.right for x in own])
             high = threshold_for(values, right, plan.raise_precision, plan.bounds)
             low = threshold_for(values, right, plan.keep_precision, plan.bounds)
             out[name] = {"raise": round(high, 2), "keep": round(min(low, high), 2)}

@@ -16,6 +16,8 @@ from models.training.pictures import Rows
 
 RECALL_STEPS = np.linspace(0, 1, 101)
 DETECTIONS_MAX = 300
+IOU_LEVELS = np.array([0.3, *np.arange(0.5, 0.96, 0.05)])  # 0.3 is what an event needs
+AT_30, AT_50 = 0, 1
 Floats = npt.NDArray[np.float64]
 
 
@@ -35,6 +37,14 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Ranked:
+    """All detections of a class by falling score, and whether each matched a truth."""
+
+    scores: Floats
+    right: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class ClassScore:
     """How well one class is found on one split."""
 
@@ -45,8 +55,8 @@ class ClassScore:
     ap: float
     ci95: tuple[float, float]
     by_size: dict[str, float]
-    scores: Floats  # of all detections, falling
-    right: npt.NDArray[np.bool_]  # whether each matched a truth at IoU 0.5
+    at_50: Ranked
+    at_30: Ranked
 
 
 def evaluate_split(
@@ -102,6 +112,7 @@ def _run_pycocotools(pictures: list[Judged], classes: list[int]) -> Any:
         coco.createIndex()
         evaluation = COCOeval(coco, _detections(coco, results), "bbox")
         evaluation.params.catIds = classes
+        evaluation.params.iouThrs = IOU_LEVELS
         evaluation.params.maxDets = [1, 100, DETECTIONS_MAX]
         evaluation.evaluate()
         evaluation.accumulate()
@@ -118,8 +129,10 @@ def _detections(coco: Any, results: list[dict[str, Any]]) -> Any:
     return empty
 
 
-def _matches(evaluation: Any, position: int) -> list[tuple[Floats, npt.NDArray[np.bool_], int]]:
-    """Return per picture: scores, right at IoU 0.5 or not, number of truths; none ignored."""
+def _matches(
+    evaluation: Any, position: int, level: int
+) -> list[tuple[Floats, npt.NDArray[np.bool_], int]]:
+    """Return per picture: scores, right at the IoU level or not, number of truths; none ignored."""
     images = len(evaluation.params.imgIds)
     areas = len(evaluation.params.areaRng)
     out = []
@@ -127,11 +140,17 @@ def _matches(evaluation: Any, position: int) -> list[tuple[Floats, npt.NDArray[n
         one = evaluation.evalImgs[position * areas * images + i]
         if one is None:
             continue
-        counted = ~np.asarray(one["dtIgnore"][0], bool)
+        counted = ~np.asarray(one["dtIgnore"][level], bool)
         scores = np.asarray(one["dtScores"], float)[counted]
-        right = np.asarray(one["dtMatches"][0])[counted] > 0
+        right = np.asarray(one["dtMatches"][level])[counted] > 0
         out.append((scores, right, int((np.asarray(one["gtIgnore"]) == 0).sum())))
     return out
+
+
+def _ranked(matches: list[tuple[Floats, npt.NDArray[np.bool_], int]]) -> Ranked:
+    scores = np.concatenate([m[0] for m in matches])
+    order = np.argsort(-scores, kind="mergesort")
+    return Ranked(scores[order], np.concatenate([m[1] for m in matches])[order])
 
 
 def average_precision(scores: Floats, right: npt.NDArray[np.bool_], truths: int) -> float:
@@ -177,24 +196,21 @@ def _class_score(
     def mean(values: Any) -> float:
         return float(values[values > -1].mean()) if (values > -1).any() else float("nan")
 
-    matches = _matches(evaluation, position)
-    scores = np.concatenate([m[0] for m in matches])
-    right = np.concatenate([m[1] for m in matches])
-    order = np.argsort(-scores, kind="mergesort")
+    matches = _matches(evaluation, position, AT_50)
     sizes = {
-        name: mean(precision[0, :, position, i, -1])
+        name: mean(precision[AT_50, :, position, i, -1])
         for i, name in ((1, "small"), (2, "medium"), (3, "large"))
     }
     return ClassScore(
         split,
         CLASSES[class_index],
         sum(m[2] for m in matches),
-        mean(precision[0, :, position, 0, -1]),
-        mean(precision[:, :, position, 0, -1]),
+        mean(precision[AT_50, :, position, 0, -1]),
+        mean(precision[AT_50:, :, position, 0, -1]),
         _interval(matches, bootstrap),
         sizes,
-        scores[order],
-        right[order],
+        _ranked(matches),
+        _ranked(_matches(evaluation, position, AT_30)),
     )
 
 

@@ -27,7 +27,7 @@ def draw_curves(scores: list[ClassScore], folder: Path) -> None:
     for split in sorted({s.split for s in scores}):
         figure, axes = plt.subplots(figsize=(7, 6))
         for s in (x for x in scores if x.split == split):
-            hits = np.cumsum(s.right)
+            hits = np.cumsum(s.at_50.right)
             axes.plot(
                 hits / max(s.n, 1),
                 hits / np.arange(1, len(hits) + 1),

@@ -46,7 +46,7 @@ def test_our_ap_is_that_of_pycocotools() -> None:
         ]
         pictures.append(judged(truth, found, f"{number}.jpg"))
     (score,) = evaluate_split("val", pictures, [GARBAGE_BIN], bootstrap=20)
-    assert average_precision(score.scores, score.right, score.n) == pytest.approx(
+    assert average_precision(score.at_50.scores, score.at_50.right, score.n) == pytest.approx(
         score.ap50, abs=1e-6
     )
     assert score.ci95[0] <= score.ap50 <= score.ci95[1]
