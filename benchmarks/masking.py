@@ -261,22 +261,25 @@ def report(judged: Sequence[Judged]) -> dict[str, Any]:
     return result
 
 
-def measure(model: Path, shared: Path, tiles: tuple[int, int] = WHOLE) -> dict[str, Any]:
+def measure(
+    model: Path, shared: Path, looks: Sequence[tuple[int, int]] = (WHOLE,)
+) -> dict[str, Any]:
     """Detect and mask on every labelled frame, and report what was masked.
 
+    `looks` are the layouts of tiles (columns, rows) whose detections are joined.
     Raises MaskingError for labels or frames that cannot be used, ModelError for the model.
     """
     detector = Detector(model, threads=1)
     judged: list[Judged] = []
     shares: list[float] = []
     for frame, picture in read_frames(load_labels().frames, shared):
-        regions = MaskRegions.of([detector.detect(picture, tiles)], frame.height)
+        regions = MaskRegions.of([detector.detect(picture, tiles) for tiles in looks], frame.height)
         mask = covered(regions.boxes_xyxyn, frame.width, frame.height)
         judged += judge(frame, mask)
         shares.append(float(mask.mean()))
     return {
         "model": detector.card.name,
-        "tiles": list(tiles),
+        "looks": [f"{columns}x{rows}" for columns, rows in looks],
         "frames": len(shares),
         "masked_area_share": round(float(np.mean(shares)), 4),
         **report(judged),
