@@ -166,17 +166,24 @@ def decide(
     if len(firm) == 1:
         return Decision(Verdict.SAME, (firm[0].match,), firm[0].match.because)
     if firm:
-        return _propose(firm, f"{len(firm)} open cases qualify", rules)
+        why = f"{len(firm)} 个在办案卷均符合 open cases qualify"
+        return _propose(firm, why, rules)
     if found:
-        return _propose(found, "no open case is near enough to be sure", rules)
-    looked = f"{len(cases)} open nearby" if cases else "none open nearby"
-    return Decision(Verdict.NEW, (), f"new case: {looked}, no match")
+        return _propose(found, "误差过大，不能确定 no open case is near enough to be sure", rules)
+    return Decision(
+        Verdict.NEW,
+        (),
+        f"新案卷：附近 {len(cases)} 个在办案卷，均不符合。 "
+        f"new case: {len(cases)} open nearby, no match",
+    )
 
 
 def _propose(found: Sequence[_Finding], why: str, rules: DuplicateRules) -> Decision:
     matches = tuple(finding.match for finding in found[: rules.proposals_max])
     said = "; ".join(match.because for match in matches)
-    return Decision(Verdict.PROPOSE, matches, f"new case, merge proposed: {why}: {said}")
+    return Decision(
+        Verdict.PROPOSE, matches, f"新案卷，建议归并 new case, merge proposed: {why}: {said}"
+    )
 
 
 def _excluded(issue: Sighting, case: OpenCase, cannot_link: frozenset[UUID]) -> bool:
@@ -209,14 +216,21 @@ def _compare_pair(
 ) -> _Finding | None:
     if issue.family is not other.family or not _overlap(issue, other, rules):
         return None
-    apart = "at the same time" if (gap := _gap_s(issue, other)) == 0 else f"{gap:.0f} s apart"
+    apart = _apart(_gap_s(issue, other))
     if issue.component is not None and issue.component == other.component:
         component_id, standard = issue.component
-        because = f"same component {component_id} ({standard}) as case {case.number}, {apart}"
+        because = (
+            f"与案卷 {case.number} 为同一部件 same component {component_id} ({standard})"
+            f" as the case, {apart}"
+        )
         return _Finding(firm=True, distance_m=0.0, match=Match(case.case_id, because))
     if issue.place is None or other.place is None:
         return None
     return _compare_places((issue.place, other.place), issue.family, (case, apart), rules)
+
+
+def _apart(gap_s: float) -> str:
+    return f"相隔 {gap_s:.0f} s apart" if gap_s else "同时 at the same time"
 
 
 def _compare_places(
@@ -228,12 +242,14 @@ def _compare_places(
     coarse = max(one.error_m, other.error_m) > cap_m
     if apart_m > reach_m or apart_m > (rules.propose_within_m if coarse else cap_m):
         return None
+    limit_m, errors = min(reach_m, cap_m), f"{one.error_m:.1f} + {other.error_m:.1f} m"
     because = (
-        f"{apart_m:.1f} m from case {case.number} (limit {min(reach_m, cap_m):.1f} m), "
-        f"errors {one.error_m:.1f} + {other.error_m:.1f} m, same family, {apart}"
+        f"距案卷 {case.number} {apart_m:.1f} m（限 {limit_m:.1f} m），误差 {errors}，同类。 "
+        f"{apart_m:.1f} m from the case, limit {limit_m:.1f} m, errors {errors}, same family, "
+        f"{apart}"
     )
     if coarse:
-        because += f", but an error is above the {cap_m:g} m cap"
+        because += f"; 误差超过上限 an error is above the {cap_m:g} m cap"
     return _Finding(firm=not coarse, distance_m=apart_m, match=Match(case.case_id, because))
 
 

@@ -53,6 +53,8 @@ def _read(deps: Deps, seen: int) -> list[Change]:
 async def stream(deps: Deps, request: Request, seen: int) -> AsyncIterator[str]:
     """Events after `seen`, until the browser leaves, the server stops or it is time to return."""
     ends_s = time.monotonic() + LASTS_S
+    # So soon that a browser whose stream has lasted is back before the page says "lost".
+    yield "retry: 1000\n\n"
     spoke_s = 0.0
     while time.monotonic() < ends_s and not deps.stopping.is_set():
         try:

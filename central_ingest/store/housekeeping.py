@@ -61,7 +61,7 @@ def _propose_void(connection: Connection, gone_before: datetime, now: datetime) 
     ).all()
     for row in rows:
         hours = (now - row.presence_since).total_seconds() / 3600
-        because = f"pending, and gone for {hours:.1f} h"
+        because = f"待核实且已消失 {hours:.1f} h pending, and gone so long"
         connection.execute(
             insert(t.proposal).values(
                 case_id=row.case_id, kind="void", because=because, made_at=now

@@ -100,7 +100,7 @@ def test_what_one_camera_cleared_before_may_be_the_same() -> None:
     )
     found = decide(issue, [case(7, cleared)], RULES)
     assert found.verdict is Verdict.SAME
-    assert "40 s apart" in found.because
+    assert "相隔 40 s apart" in found.because
 
 
 def test_cameras_of_the_same_name_at_two_agents_are_two_cameras() -> None:
@@ -169,7 +169,8 @@ def test_the_reason_says_distance_errors_family_and_time() -> None:
     held = case(7, sighting(1, place=moved(0, 0, 0.8)))
     issue = sighting(2, place=moved(2, 0, 1.1))
     assert decide(issue, [held], RULES).because == (
-        "2.0 m from case SP00007 (limit 2.7 m), errors 1.1 + 0.8 m, same family, at the same time"
+        "距案卷 SP00007 2.0 m（限 2.7 m），误差 1.1 + 0.8 m，同类。 2.0 m from the case, "
+        "limit 2.7 m, errors 1.1 + 0.8 m, same family, 同时 at the same time"
     )
 
 

@@ -74,7 +74,7 @@ def test_a_second_camera_joins_the_case_and_the_reason_is_kept(
     (case,) = cases(engine)
     assert (case.sighting_count, case.cameras) == (2, ("cam-01", "cam-02"))
     reason = detail(engine).sightings[1].linked_because
-    assert reason.startswith("2.0 m from case SP2026070100001 (limit 3.1 m), errors 1.1 + 1.1 m")
+    assert reason.startswith("距案卷 SP2026070100001 2.0 m（限 3.1 m），误差 1.1 + 1.1 m")
 
 
 def test_two_issues_of_one_camera_are_two_cases(

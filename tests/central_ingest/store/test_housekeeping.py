@@ -78,7 +78,10 @@ def test_pending_and_gone_for_long_is_proposed_for_void_once(
     assert keep(engine, NOW + 23 * HOUR).proposals == ()
     assert len(keep(engine, NOW + 25 * HOUR).proposals) == 1
     (proposal,) = keep(engine, NOW + 26 * HOUR).proposals
-    assert (proposal.kind, proposal.because) == ("void", "pending, and gone for 25.0 h")
+    assert (proposal.kind, proposal.because) == (
+        "void",
+        "待核实且已消失 25.0 h pending, and gone so long",
+    )
 
 
 def test_a_problem_that_came_back_and_went_again_is_proposed_again(
