@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from edge_agent.detect import read_picture
 from edge_agent.detector import WHOLE, Detector
 from edge_agent.errors import AgentError
+from edge_agent.evidence import MASK_TILES
 from edge_agent.frames import Picture
 from edge_agent.masking import MaskRegions
 from edge_agent.video import read_clip
@@ -262,18 +263,21 @@ def report(judged: Sequence[Judged]) -> dict[str, Any]:
 
 
 def measure(
-    model: Path, shared: Path, looks: Sequence[tuple[int, int]] = (WHOLE,)
+    model: Path, shared: Path, looks: Sequence[tuple[int, int]] = (WHOLE, MASK_TILES)
 ) -> dict[str, Any]:
     """Detect and mask on every labelled frame, and report what was masked.
 
-    `looks` are the layouts of tiles (columns, rows) whose detections are joined.
+    `looks` are the layouts of tiles (columns, rows) whose detections are joined; by default those
+    of the agent, for a frame that it will write.
     Raises MaskingError for labels or frames that cannot be used, ModelError for the model.
     """
     detector = Detector(model, threads=1)
     judged: list[Judged] = []
     shares: list[float] = []
     for frame, picture in read_frames(load_labels().frames, shared):
-        regions = MaskRegions.of([detector.detect(picture, tiles) for tiles in looks], frame.height)
+        regions = MaskRegions.of(
+            [detector.detect(picture, tiles) for tiles in looks], (frame.width, frame.height)
+        )
         mask = covered(regions.boxes_xyxyn, frame.width, frame.height)
         judged += judge(frame, mask)
         shares.append(float(mask.mean()))

@@ -26,7 +26,7 @@ from edge_agent.detector import Detector
 from edge_agent.engine import Engine
 from edge_agent.issue_state import CameraIssues
 from edge_agent.judge import CameraJudge, Surroundings
-from edge_agent.judging import JudgedCamera, Judging, Listeners
+from edge_agent.judging import Hooks, JudgedCamera, Judging
 from edge_agent.looks import plans_of
 from edge_agent.metrics import MetricsServer, Snapshot, Totals
 from edge_agent.model import verified_path
@@ -98,8 +98,8 @@ class App:
         self._since = self._clock.now()
         self._supervisor = Supervisor()
         self._engine_stop = threading.Event()
-        detectors = _detectors(config)
-        card = detectors[0].card
+        closely, *detectors = _detectors(config)
+        card = closely.card
         self._model: ModelRef = card.reference(card.files[0])
         surroundings = Surroundings.read(config.grid, config.components)
         limits = config.limits
@@ -109,8 +109,10 @@ class App:
         self._publisher = Publisher(address, config.broker, self._store, self._clock, self)
         self._uploader = Uploader(config.centre, self._store)
         self._judging = Judging(
-            self._judged(detectors[0], surroundings), card, config.agent, self._store,
-            self._publisher.clock_state, Listeners(self._on_look, self._on_commit),
+            self._judged(closely, surroundings), card, config.agent, self._store,
+            Hooks(
+                self._publisher.clock_state, closely.detect, self._on_look, self._on_commit
+            ),
         )  # fmt: skip
         self._engine = Engine(tuple(one.detect for one in detectors), self._judging.put)
         self._watching = {
@@ -287,8 +289,11 @@ class App:
 
 
 def _detectors(config: AgentConfig) -> tuple[Detector, ...]:
-    """One single-threaded detector a core: two of one thread are faster than one of two."""
-    count = config.limits.inference_threads or os.cpu_count() or 1
+    """One for the judge's masking, then one a core; none is shared between threads.
+
+    Each runs on one thread: two of one thread are faster than one of two.
+    """
+    count = 1 + (config.limits.inference_threads or os.cpu_count() or 1)
     detectors = tuple(
         Detector(config.model, threads=1, runtime=config.runtime) for _ in range(count)
     )

@@ -27,13 +27,15 @@ class Engine:
 
     Each camera and plan has one slot: a newer frame replaces one that still waits, and the
     replaced one is counted. Slots are served in the order in which they filled, so that no
-    camera waits longer than one round of all others.
+    camera waits longer than one round of all others. A camera has one look at a time, so that
+    its looks come out in the order of their frames.
     """
 
     def __init__(self, detectors: tuple[Detect, ...], on_look: Callable[[Look], None]) -> None:
         self._detectors = detectors
         self._on_look = on_look
         self._waiting: OrderedDict[Slot, Frame] = OrderedDict()
+        self._busy: set[str] = set()
         self._changed = threading.Condition()
         self._looks = 0
         self._dropped = 0
@@ -48,6 +50,7 @@ class Engine:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Raises what a worker raised, once all have ended."""
+        self._busy.clear()
         with ThreadPoolExecutor(len(self._detectors), thread_name_prefix="engine") as workers:
             running = [workers.submit(self._work, detect, stop) for detect in self._detectors]
             wait(running, return_when=FIRST_EXCEPTION)
@@ -73,12 +76,15 @@ class Engine:
             self._on_look(Look(frame, plan.judged, found))
             with self._changed:
                 self._looks += 1
+                self._busy.discard(frame.camera_id)
+                self._changed.notify()
 
     def _take(self, stop: threading.Event) -> tuple[Frame, LookPlan] | None:
         with self._changed:
-            while not self._waiting and not stop.is_set():
+            while not stop.is_set():
+                slot = next((one for one in self._waiting if one[0] not in self._busy), None)
+                if slot is not None:
+                    self._busy.add(slot[0])
+                    return self._waiting.pop(slot), slot[1]
                 self._changed.wait(timeout=0.5)
-            if stop.is_set():
-                return None
-            (_, plan), frame = self._waiting.popitem(last=False)
-            return frame, plan
+        return None

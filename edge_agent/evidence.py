@@ -5,6 +5,7 @@ the masker did not see is not written.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -16,11 +17,14 @@ import numpy as np
 from contract.messages import BoxXyxyn, EvidenceRef
 from edge_agent.detections import Detections
 from edge_agent.errors import VideoUnreadable
-from edge_agent.frames import Rgb
+from edge_agent.frames import Picture, Rgb
 from edge_agent.looks import Look
 from edge_agent.masking import MaskRegions
 from edge_agent.store import Evidence
 
+DetectClosely = Callable[[Picture, tuple[int, int]], Detections]
+
+MASK_TILES = (2, 2)
 JPEG_QUALITY = 88
 MARK_RGB = (255, 210, 0)
 EDGE_RGB = (0, 0, 0)
@@ -55,17 +59,21 @@ class Caption:
         return "  ".join([*parts, self.cell] if self.cell else parts)
 
 
-def masked(look: Look, recent: tuple[Detections, ...], *, mask: bool = True) -> MaskedPicture:
+def masked(
+    look: Look, recent: tuple[Detections, ...], closely: DetectClosely, *, mask: bool = True
+) -> MaskedPicture:
     """Take the look's picture in full size and mask what it and the `recent` looks found.
 
     `recent` are those of the second before: heads and plates that this look missed stay covered.
-    `mask` is false only where the camera file says so, for test images.
+    Small heads need pixels, so `closely` looks once more, in tiles. `mask` is false only where
+    the camera file says so, for test images.
     """
     picture = look.frame.picture
     rgb = picture.rgb(picture.width, picture.height)
     if not mask:
         return MaskedPicture(rgb)
-    return MaskedPicture(MaskRegions.of((*recent, look.detections), picture.height).applied(rgb))
+    looks = (*recent, look.detections, closely(picture, MASK_TILES))
+    return MaskedPicture(MaskRegions.of(looks, (picture.width, picture.height)).applied(rgb))
 
 
 def stills(picture: MaskedPicture, caption: Caption) -> tuple[Evidence, Evidence]:

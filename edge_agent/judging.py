@@ -17,7 +17,7 @@ from edge_agent.clock import Instant
 from edge_agent.config import AgentInfo, CameraConfig, config_sha256
 from edge_agent.detections import Detections
 from edge_agent.errors import StoreError
-from edge_agent.evidence import Caption, masked, stills
+from edge_agent.evidence import Caption, DetectClosely, masked, stills
 from edge_agent.issue_state import CameraIssues
 from edge_agent.issues import withdraw
 from edge_agent.judge import CameraJudge, Judgement
@@ -67,8 +67,11 @@ class JudgedCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Listeners:
-    """Who wants to know: of each look judged, and of reports or pictures that now wait."""
+class Hooks:
+    """What is asked of others, and who wants to know: of looks judged, of what now waits."""
+
+    clock_state: Callable[[], ClockState]
+    closely: DetectClosely
 
     on_look: Callable[[str], None]
     on_commit: Callable[[], None]
@@ -83,15 +86,13 @@ class Judging:
         card: ModelCard,
         agent: AgentInfo,
         store: Store,
-        clock_state: Callable[[], ClockState],
-        listeners: Listeners,
+        hooks: Hooks,
     ) -> None:
         self._cameras = cameras
         self._card = card
         self._agent = agent
         self._store = store
-        self._clock_state = clock_state
-        self._listeners = listeners
+        self._hooks = hooks
         self._looks: queue.Queue[Look] = queue.Queue(WAITING_LOOKS)
         self._closed = threading.Event()
         self.counts = JudgedCounts()
@@ -135,7 +136,7 @@ class Judging:
             else:
                 camera.judge.state = before
         self.counts.looks += 1
-        self._listeners.on_look(look.frame.camera_id)
+        self._hooks.on_look(look.frame.camera_id)
 
     def withdraw_what_changed(self, at: Instant) -> None:
         """At the start: take back issues of removed cameras, and those outside edited zones.
@@ -189,7 +190,7 @@ class Judging:
             log.info("camera %s: %s %s (issue %s, revision %d)", report.camera_id, report.category,
                      report.phase, report.issue_id, report.revision)  # fmt: skip
         if reports:
-            self._listeners.on_commit()
+            self._hooks.on_commit()
 
     def _drafts(
         self,
@@ -210,7 +211,7 @@ class Judging:
             mine: tuple[Evidence, ...] = ()
             if judgement.transition.phase in PICTURED:
                 mask = camera.config.privacy.mask
-                still = still or masked(look, seen_before, mask=mask)
+                still = still or masked(look, seen_before, self._hooks.closely, mask=mask)
                 mine = stills(still, _caption(judgement, camera.config))
                 evidence += mine
             refs = tuple(item.ref for item in mine)
@@ -232,7 +233,7 @@ class Judging:
         evidence: tuple[EvidenceRef, ...],
     ) -> Draft:
         model = self._card.reference(self._card.file_for(frame.width, frame.height))
-        clock = self._clock_state()
+        clock = self._hooks.clock_state()
 
         def numbered(outbox_id: UUID, seq: int) -> IssueReport:
             origin = Origin(self._agent.city, self._agent.id, camera_id, outbox_id, model, sha256)

@@ -78,7 +78,7 @@ def files(tmp_path: Path, mosquitto: Any) -> Files:
 @pytest.fixture
 def detector(card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     scripted = Scripted(card)
-    monkeypatch.setattr(app_module, "_detectors", lambda _config: (scripted,))
+    monkeypatch.setattr(app_module, "_detectors", lambda _config: (scripted, scripted))
     return scripted
 
 

@@ -66,6 +66,30 @@ def test_a_busy_camera_does_not_keep_another_waiting() -> None:
     assert order[:4] == ["busy", "b", "c", "busy"]
 
 
+def test_a_camera_has_one_look_at_a_time_so_that_its_looks_keep_their_order() -> None:
+    stop, order = threading.Event(), list[float]()
+    second_may_start = threading.Event()
+    engine: Engine
+
+    def slow_first(_picture: Picture, tiles: tuple[int, int]) -> Detections:
+        if tiles == (2, 2):  # the close look begins first and lasts while the other one waits
+            engine.offer(frame("a", 2), PLAN)
+            assert not second_may_start.wait(0.2)
+        else:
+            second_may_start.set()
+        return Detections.empty()
+
+    def take(look: Look) -> None:
+        order.append(look.at.monotonic_s)
+        if len(order) == 2:
+            stop.set()
+
+    engine = Engine((slow_first, slow_first), take)
+    engine.offer(frame("a", 1), LookPlan(1, (2, 2), PLAN.judged))
+    run(engine, stop)
+    assert order == [1, 2]
+
+
 def test_a_detector_that_fails_ends_the_run_with_its_error() -> None:
     def broken(_picture: Picture, _tiles: tuple[int, int]) -> Detections:
         raise ModelError("model x: inference failed")

@@ -11,8 +11,11 @@ from tests.edge_agent.street import Seen, detections
 TALL: Box = (0.4, 0.2, 0.5, 0.8)
 
 
+WIDE: Box = (0.2, 0.2, 0.8, 0.6)
+
+
 def regions(*boxes: Seen, height_px: int = 1000) -> tuple[Box, ...]:
-    return MaskRegions.of([detections(boxes)], height_px).boxes_xyxyn
+    return MaskRegions.of([detections(boxes)], (1000, height_px)).boxes_xyxyn
 
 
 def noise(height: int, width: int, seed: int = 0) -> Rgb:
@@ -29,7 +32,16 @@ def test_of_a_person_under_80_pixels_everything_is_masked() -> None:
 
 
 def test_the_plate_is_in_the_lower_half_of_a_vehicle() -> None:
-    assert regions(("vehicle", TALL, 0.9))[0] == pytest.approx((0.4, 0.5, 0.5, 0.8))
+    assert regions(("vehicle", WIDE, 0.9))[0] == pytest.approx((0.2, 0.4, 0.8, 0.6))
+
+
+def test_a_motorcycle_with_its_rider_in_one_box_is_masked_whole() -> None:
+    assert regions(("vehicle", TALL, 0.9))[0] == pytest.approx(TALL)
+
+
+@pytest.mark.parametrize(("score", "count"), [(0.9, 0), (0.3, 1)])
+def test_a_cart_that_is_faintly_a_vehicle_too_stays_visible(score: float, count: int) -> None:
+    assert len(regions(("vehicle", WIDE, 0.4), ("street_vendor", WIDE, score))) == count
 
 
 def test_faint_people_and_vehicles_are_masked_too_but_nothing_else() -> None:
@@ -40,8 +52,8 @@ def test_faint_people_and_vehicles_are_masked_too_but_nothing_else() -> None:
 
 def test_looks_around_a_frame_add_up() -> None:
     looks = [detections([("person", (x, 0.2, x + 0.1, 0.8), 0.9)]) for x in (0.1, 0.3, 0.5)]
-    assert len(MaskRegions.of(looks, 1000).boxes_xyxyn) == 3
-    assert MaskRegions.of([], 1000).boxes_xyxyn == ()
+    assert len(MaskRegions.of(looks, (1000, 1000)).boxes_xyxyn) == 3
+    assert MaskRegions.of([], (1000, 1000)).boxes_xyxyn == ()
 
 
 @pytest.mark.parametrize("shape", [(720, 1280), (1, 1), (97, 31)])
@@ -74,7 +86,7 @@ def test_nothing_of_what_is_masked_remains_and_nothing_else_changes(
     people: list[tuple[str, Box]], height: int, width: int
 ) -> None:
     seen = [(name, (x, y, x + w, y + h), 0.9) for name, (x, y, w, h) in people]
-    mask = MaskRegions.of([detections(seen)], height)
+    mask = MaskRegions.of([detections(seen)], (width, height))
     one, other = noise(height, width, 1), noise(height, width, 2)
     masked, masked_other = mask.applied(one), mask.applied(other)
     inside = np.zeros((height, width), bool)
