@@ -17,10 +17,10 @@ from edge_agent.clock import Instant
 from edge_agent.config import AgentInfo, CameraConfig
 from edge_agent.detections import CLASS_INDEX, Detections
 from edge_agent.errors import StoreError
-from edge_agent.frames import ArrayPicture, Frame
+from edge_agent.frames import ArrayPicture, Frame, Picture
 from edge_agent.issue_state import CameraIssues
 from edge_agent.judge import CameraJudge, Surroundings
-from edge_agent.judging import JudgedCamera, Judging, Listeners
+from edge_agent.judging import Hooks, JudgedCamera, Judging
 from edge_agent.looks import Look
 from edge_agent.model import ModelCard
 from edge_agent.store import Store
@@ -69,6 +69,14 @@ class Desk:
         return CameraIssues.from_json(self.store.states()["cam-01"])
 
 
+def synced() -> ClockState:
+    return ClockState(offset_s=0, error_s=1, synced=True)
+
+
+def nothing_closer(_picture: Picture, _tiles: tuple[int, int]) -> Detections:
+    return Detections.empty()
+
+
 def desk(store: Store, card: ModelCard, camera: CameraConfig | None = None) -> Desk:
     camera = camera or config()
     saved = store.states().get("cam-01")
@@ -81,8 +89,7 @@ def desk(store: Store, card: ModelCard, camera: CameraConfig | None = None) -> D
         card,
         AgentInfo(city="demo", id="gw-01"),
         store,
-        lambda: ClockState(offset_s=0, error_s=1, synced=True),
-        Listeners(looked.append, lambda: commits.append(1)),
+        Hooks(synced, nothing_closer, looked.append, lambda: commits.append(1)),
     )
     return Desk(judging, store, looked, commits)
 
@@ -152,8 +159,7 @@ def test_a_removed_camera_takes_its_issues_back(store: Store, card: ModelCard) -
         card,
         AgentInfo(city="demo", id="gw-01"),
         store,
-        lambda: ClockState(offset_s=0, error_s=1, synced=True),
-        Listeners(lambda _: None, lambda: None),
+        Hooks(synced, nothing_closer, lambda _: None, lambda: None),
     )
     gone.withdraw_what_changed(look(9).at)
     bodies = [json.loads(report.body) for report in store.due(0, 9)]
