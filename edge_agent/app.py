@@ -31,6 +31,7 @@ from edge_agent.looks import plans_of
 from edge_agent.metrics import MetricsServer, Snapshot, Totals
 from edge_agent.model import verified_path
 from edge_agent.publisher import Publisher
+from edge_agent.signature import check_signature
 from edge_agent.store import Store
 from edge_agent.uploader import Uploader
 from edge_agent.watching import Watching
@@ -291,8 +292,11 @@ class App:
 def _detectors(config: AgentConfig) -> tuple[Detector, ...]:
     """One for the judge's masking, then one a core; none is shared between threads.
 
+    Raises ModelError for a model that was changed or that nobody trusted has signed.
+
     Each runs on one thread: two of one thread are faster than one of two.
     """
+    check_signature(config.model, config.model_keys)
     count = 1 + (config.limits.inference_threads or os.cpu_count() or 1)
     detectors = tuple(
         Detector(config.model, threads=1, runtime=config.runtime) for _ in range(count)

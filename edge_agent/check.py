@@ -29,6 +29,7 @@ from edge_agent.model import load_card, verified_path
 from edge_agent.place import CameraPlace
 from edge_agent.policy import Policy
 from edge_agent.publisher import try_broker
+from edge_agent.signature import check_signature
 from edge_agent.uploader import try_centre
 from edge_agent.video import DEFAULT_TIMEOUTS, Timeouts, first_picture
 
@@ -51,7 +52,7 @@ def check_agent(path: Path, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> list[Findi
     except AgentError as error:
         return [Finding("配置 agent file", ok=False, detail=str(error))]
     findings = [Finding("配置 agent file", ok=True, detail=str(path))]
-    findings.append(_try("模型 model", lambda: _model(config.model)))
+    findings.append(_try("模型 model", lambda: _model(config)))
     findings.append(_try("网格 grid", lambda: _surroundings(config)))
     findings.append(_try("磁盘 disk", lambda: _disk(config.state_dir)))
     try:
@@ -104,11 +105,12 @@ def _at_once(tasks: list[Task]) -> list[Finding]:
         return list(workers.map(lambda task: _try(*task), tasks))
 
 
-def _model(folder: Path) -> str:
-    card = load_card(folder)
+def _model(config: AgentConfig) -> str:
+    card = load_card(config.model)
+    check_signature(config.model, config.model_keys)
     for file in card.files:
-        verified_path(folder, file)
-    return f"{card.name}, {len(card.files)} files, hashes as on the card"
+        verified_path(config.model, file)
+    return f"{card.name}, {len(card.files)} files, signed, hashes as on the card"
 
 
 def _surroundings(config: AgentConfig) -> str:

@@ -271,6 +271,9 @@ class AgentConfig(Section):
     agent: AgentInfo = Field(description="who the agent is")
     cameras: tuple[str, ...] = Field(description="camera files, or patterns such as cameras/*.yaml")
     model: Path = Field(description="folder of the detector, with its card")
+    model_keys: tuple[Path, ...] = Field(
+        (), description="public keys (PEM) whose models are run too; ours is built in"
+    )
     state_dir: Path = Field(Path("state"), description="folder of the agent's database")
     grid: Path | None = Field(None, description="GeoJSON of unit grid cells")
     components: Path | None = Field(None, description="GeoJSON of registered components")
@@ -299,6 +302,7 @@ def load_agent(path: Path) -> AgentConfig:
     return config.model_copy(
         update={
             "model": base / config.model,
+            "model_keys": tuple(base / key for key in config.model_keys),
             "state_dir": base / config.state_dir,
             "grid": absolute(config.grid),
             "components": absolute(config.components),

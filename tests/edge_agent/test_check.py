@@ -15,6 +15,7 @@ from edge_agent.check import Finding, check_agent, check_cameras, check_rules, p
 from edge_agent.config import load_camera
 from edge_agent.model import ModelCard
 from edge_agent.video import Timeouts
+from tests.edge_agent.signing import sign
 
 QUICK = Timeouts(open_s=3, read_s=3)
 EXAMPLES = Path(__file__).parents[2] / "camera_configs"
@@ -30,6 +31,7 @@ def model(tmp_path: Path, card: ModelCard) -> Path:
     content = card.model_dump(mode="json", by_alias=True)
     content["files"][0]["sha256"] = hashlib.sha256(b"network").hexdigest()
     (folder / "card.yaml").write_text(yaml.safe_dump(content))
+    sign(folder)
     return folder
 
 
@@ -46,6 +48,7 @@ class Files:
             "agent": {"city": "demo", "id": "gw-01"},
             "cameras": ["cam-*.yaml"],
             "model": str(model),
+            "model_keys": [str(model / "signer.pub")],
             "broker": {"port": port},
         }
 
