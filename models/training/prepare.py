@@ -10,8 +10,9 @@ import numpy.typing as npt
 from rich.progress import track
 
 from models.training.cameras import FRAME, Street, streets
-from models.training.classes import CLASSES, COVERS
+from models.training.classes import CLASSES, COVERS, MANHOLE_DAMAGED, MANHOLE_MISSING, MANHOLE_OK
 from models.training.cutouts import Cutout, gather_cutouts
+from models.training.damage import broken
 from models.training.detector import Picture
 from models.training.pictures import CCTV_SOURCE, LabelledPicture, Rows, labelled_pictures
 from models.training.prepared import Item, Kind, write_index
@@ -123,6 +124,19 @@ def by_class(cutouts: list[Cutout]) -> dict[int, list[Cutout]]:
     return groups
 
 
+def with_broken_covers(groups: dict[int, list[Cutout]], count: int, seed: int) -> None:
+    """Add ``count`` broken covers made from intact ones to the groups."""
+    intact, holes = groups.get(MANHOLE_OK, []), groups.get(MANHOLE_MISSING, [])
+    if not intact or not holes:
+        return
+    rng = np.random.default_rng(seed)
+    made = [
+        broken(intact[rng.integers(len(intact))], holes[rng.integers(len(holes))], rng)
+        for _ in range(count)
+    ]
+    groups[MANHOLE_DAMAGED] = groups.get(MANHOLE_DAMAGED, []) + made
+
+
 def prepare(recipe: Recipe, folder: Path) -> Path:
     """Make everything training needs in ``folder``; return the prepared sub-folder."""
     shared, names = shared_root(), [s.name for s in recipe.sources]
@@ -139,6 +153,8 @@ def prepare(recipe: Recipe, folder: Path) -> Path:
     fitted = streets(pictures)
     frames = [p for p in pictures if p.is_cctv and p.camera in fitted]
     if frames and recipe.scenes.train:
-        items += _scene_items(frames, found, fitted, by_class(cutouts), recipe, target)
+        groups = by_class(cutouts)
+        with_broken_covers(groups, recipe.scenes.broken_covers, recipe.seed)
+        items += _scene_items(frames, found, fitted, groups, recipe, target)
     write_index(target, items)
     return target

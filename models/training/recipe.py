@@ -57,6 +57,7 @@ class Scenes(_Part):
     cutouts_per_class: int = 450
     tiles_per_scene: int = 2
     camera_share_max: Share = 0.08
+    broken_covers: int = 0
     real_covers: dict[str, list[tuple[float, float, float, float]]] = {}
 
 
