@@ -148,7 +148,8 @@ def find_thresholds(recipe: Recipe, scores: list[ClassScore]) -> dict[str, dict[
         elif own:
             values = np.concatenate([x.at_30.scores for x in own])
             right = np.concatenate([x.at_30.right for x in own])
-            high = threshold_for(values, right, plan.raise_precision, plan.bounds)
+            precision = plan.raise_precision_of.get(name, plan.raise_precision)
+            high = threshold_for(values, right, precision, plan.bounds)
             low = threshold_for(values, right, plan.keep_precision, plan.bounds)
             out[name] = {"raise": round(high, 2), "keep": round(min(low, high), 2)}
         else:

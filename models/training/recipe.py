@@ -94,6 +94,7 @@ class Evaluation(_Part):
 
     bootstrap: int = 300
     raise_precision: Share = 0.9
+    raise_precision_of: dict[str, Share] = {}
     keep_precision: Share = 0.7
     bounds: tuple[Share, Share] = (0.15, 0.85)
     fixed: dict[str, dict[str, Share]] = {}
