@@ -150,7 +150,8 @@ def find_thresholds(recipe: Recipe, scores: list[ClassScore]) -> dict[str, dict[
             right = np.concatenate([x.at_30.right for x in own])
             precision = plan.raise_precision_of.get(name, plan.raise_precision)
             high = threshold_for(values, right, precision, plan.bounds)
-            low = threshold_for(values, right, plan.keep_precision, plan.bounds)
+            hold = plan.keep_precision_of.get(name, plan.keep_precision)
+            low = threshold_for(values, right, hold, plan.bounds)
             out[name] = {"raise": round(high, 2), "keep": round(min(low, high), 2)}
         else:
             out[name] = {"raise": plan.bounds[1], "keep": plan.bounds[1]}

@@ -96,6 +96,7 @@ class Evaluation(_Part):
     raise_precision: Share = 0.9
     raise_precision_of: dict[str, Share] = {}
     keep_precision: Share = 0.7
+    keep_precision_of: dict[str, Share] = {}
     bounds: tuple[Share, Share] = (0.15, 0.85)
     fixed: dict[str, dict[str, Share]] = {}
 
