@@ -6,6 +6,7 @@ cleared when that issue's `cleared` follows within 20 s of its end. Matching is 
 """
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -125,11 +126,17 @@ def summary(results: list[ClipResult]) -> dict[str, int | float]:
         "found": sum(event.raised_s is not None for event in events),
         "ended_and_found": len(ended),
         "cleared_in_time": sum(event.cleared_in_time is True for event in ended),
-        "cleared_though_there": sum(event.cleared_in_time is False for event in events),
+        "cleared_though_there": sum(cleared_early(event) for event in events),
         "duplicates": sum(event.duplicates for event in events),
         "false_issues": false_issues,
         "false_per_camera_hour": round(false_issues / hours, 1),
     }
+
+
+def cleared_early(event: EventResult) -> bool:
+    """Say whether an event's issue was cleared while its object was still there."""
+    end_s = math.inf if event.end_s is None else event.end_s
+    return event.cleared_s is not None and event.cleared_s < end_s
 
 
 def evaluate(truth: Truth, lines: list[ReportLine]) -> ClipResult:

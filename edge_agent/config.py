@@ -85,7 +85,7 @@ class LookRule(Section):
         "auto", description="decode every frame, key frames only, or what the interval allows"
     )
     tiles: tuple[Annotated[int, Field(ge=1, le=8)], Annotated[int, Field(ge=1, le=8)]] = Field(
-        (1, 1), description="columns and rows; [2, 2] looks four times at double size"
+        (1, 1), description="columns and rows; [2, 2] adds four looks at double size"
     )
 
 
@@ -157,16 +157,17 @@ class Privacy(Section):
     mask: bool = Field(True, description="heads and plates are masked; false only for test images")
 
 
-# A cover is small and still: few, close looks. Issue-level reasons stand in docs/guide.
+# Vendors come and go: many quick looks. Bins, garbage and covers stand still and may be small: few
+# looks, but close ones. Reasons stand in docs/guide.
 DEFAULT_RULES: dict[Category, dict[str, object]] = {
     Category.STREET_VENDOR: {"dwell_s": 60, "clear_after_s": 60},
-    Category.BIN_OVERFLOW: {"dwell_s": 300, "clear_after_s": 120},
-    Category.EXPOSED_GARBAGE: {"dwell_s": 600, "clear_after_s": 120},
+    Category.BIN_OVERFLOW: {"dwell_s": 300, "clear_after_s": 120, "seen_m": 3, "of_n": 4},
+    Category.EXPOSED_GARBAGE: {"dwell_s": 600, "clear_after_s": 120, "seen_m": 3, "of_n": 4},
     Category.MANHOLE_DAMAGED: {"seen_m": 3, "of_n": 4, "severity": "urgent"},
     Category.MANHOLE_MISSING: {"seen_m": 3, "of_n": 4, "severity": "urgent"},
 }
-COVER_TILES = (2, 2)
-LOOKS_PER_DWELL = 6
+CLOSE_TILES = (2, 2)
+CLOSE_LOOKS_PER_DWELL = 6
 
 
 class CameraConfig(Section):
@@ -200,16 +201,16 @@ class CameraConfig(Section):
     def look(self, category: Category) -> LookRule:
         """How a category is looked for: its own rule, the file's default, or ours.
 
-        Covers need pixels: without a rule of their own they are looked for in tiles, just often
-        enough for their dwell time.
+        What stands still is, without a rule of its own, looked for in tiles, just often enough
+        for its dwell time; the file's default then says how often at most, and what is decoded.
         """
         default = self.looks.get("default", LookRule())
         if category in self.looks:
             return self.looks[category]
-        if category.family == "cover":
-            often = max(default.every_s, self.rule(category).dwell_s / LOOKS_PER_DWELL)
-            return LookRule(every_s=often, decode=default.decode, tiles=COVER_TILES)
-        return default
+        if category.family == "vendor" or default.tiles != (1, 1):
+            return default
+        often = max(default.every_s, self.rule(category).dwell_s / CLOSE_LOOKS_PER_DWELL)
+        return LookRule(every_s=often, decode=default.decode, tiles=CLOSE_TILES)
 
 
 def idle_keys(config: CameraConfig) -> tuple[str, ...]:

@@ -127,17 +127,29 @@ class Detector:
         return self.card.reference(self.card.file_for(width, height))
 
     def detect(self, picture: Picture, tiles: tuple[int, int] = WHOLE) -> Detections:
-        """Detect everything above SCORE_FLOOR, boxes as fractions of the picture."""
+        """Detect everything above SCORE_FLOOR, boxes as fractions of the picture.
+
+        A tiled look takes the whole picture too: what is small is seen in a tile, what is larger
+        than the tiles' overlap is seen whole.
+        """
         session = self._session(picture.width, picture.height)
+        layouts = (WHOLE,) if tiles == WHOLE else (WHOLE, tiles)
+        cuts = [one for layout in layouts for one in self._cuts(picture, session, layout)]
+        outputs = session.infer(np.stack([pixels for _, pixels in cuts]))
+        found = [
+            to_detections(rows, window) for rows, (window, _) in zip(outputs, cuts, strict=True)
+        ]
+        return found[0] if len(found) == 1 else merge_tiles(found)
+
+    def _cuts(
+        self, picture: Picture, session: Session, tiles: tuple[int, int]
+    ) -> list[tuple[Window, Rgb]]:
+        """Scale the picture for a layout and cut its windows out."""
         size = (session.width, session.height)
         windows = windows_of((picture.width, picture.height), size, tiles)
         scaled = picture.rgb(windows[0].scaled_width, windows[0].scaled_height)
-        batch = np.stack([cut(scaled, window, size, self.card.input.pad) for window in windows])
-        found = [
-            to_detections(rows, window)
-            for rows, window in zip(session.infer(batch), windows, strict=True)
-        ]
-        return found[0] if len(found) == 1 else merge_tiles(found)
+        pad = self.card.input.pad
+        return [(window, cut(scaled, window, size, pad)) for window in windows]
 
     def warm_up(self, width: int, height: int) -> None:
         """Load what pictures of that size need. Raises ModelError."""

@@ -6,7 +6,14 @@ import pytest
 
 from contract.catalogue import Category
 from contract.messages import Severity
-from edge_agent.config import CameraConfig, idle_keys, load_agent, load_camera, load_cameras
+from edge_agent.config import (
+    CameraConfig,
+    LookRule,
+    idle_keys,
+    load_agent,
+    load_camera,
+    load_cameras,
+)
 from edge_agent.errors import ConfigError
 from edge_agent.yaml_file import resolve_secrets
 
@@ -59,13 +66,23 @@ def test_a_rule_changes_only_what_it_names(tmp_path: Path) -> None:
     assert (rule.dwell_s, rule.seen_m, rule.severity) == (8, 3, Severity.URGENT)
 
 
-def test_covers_are_looked_for_in_tiles_often_enough_for_their_dwell() -> None:
+@pytest.mark.parametrize("category", [c for c in Category if c.family != "vendor"])
+def test_what_stands_still_is_looked_for_in_tiles_often_enough_for_its_dwell(
+    category: Category,
+) -> None:
     config = CameraConfig.model_validate(
-        {"camera": {"id": "a"}, "rules": {"manhole_missing": {"dwell_s": 12}}}
+        {"camera": {"id": "a"}, "rules": {category: {"dwell_s": 12}}}
     )
-    look = config.look(Category.MANHOLE_MISSING)
+    look = config.look(category)
     assert look.tiles == (2, 2)
-    assert look.every_s * config.rule(Category.MANHOLE_MISSING).seen_m <= 12
+    assert look.every_s * config.rule(category).seen_m <= 12
+
+
+def test_a_default_with_tiles_of_its_own_is_for_every_category() -> None:
+    config = CameraConfig.model_validate(
+        {"camera": {"id": "a"}, "looks": {"default": {"every_s": 5, "tiles": [3, 1]}}}
+    )
+    assert {config.look(category) for category in Category} == {LookRule(every_s=5, tiles=(3, 1))}
 
 
 def test_keys_that_this_version_does_not_act_on_are_named(tmp_path: Path) -> None:

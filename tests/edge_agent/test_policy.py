@@ -29,13 +29,13 @@ def test_dwell_and_clearing_are_kept_to_the_nearest_look() -> None:
 
 
 def test_a_gap_between_looks_counts_no_more_than_an_eighth_of_the_time_to_fill() -> None:
-    terms = policy().terms[Category.BIN_OVERFLOW]
-    assert (terms.standing_step_s, terms.missing_step_s) == (300 / 8, 120 / 8)
+    often = policy(looks={"bin_overflow": {"every_s": 1}}).terms[Category.BIN_OVERFLOW]
+    assert (often.standing_step_s, often.missing_step_s) == (300 / 8, 120 / 8)
 
 
 def test_a_candidate_lapses_and_is_forgotten_in_seconds() -> None:
     quick = policy(rules={"street_vendor": {"dwell_s": 8}}).terms[Category.STREET_VENDOR]
-    slow = policy().terms[Category.EXPOSED_GARBAGE]
+    slow = policy(looks={"exposed_garbage": {"every_s": 1}}).terms[Category.EXPOSED_GARBAGE]
     assert (quick.lapse_s, quick.forget_s) == (2.0, 30.0)
     assert (slow.lapse_s, slow.forget_s) == (30.0, 600.0)
 
