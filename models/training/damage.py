@@ -53,8 +53,10 @@ def broken(cover: Cutout, hole: Cutout, rng: Generator) -> Cutout:
     depth = cv2.resize(_inside(hole), size).astype(np.float32) * rng.uniform(0.3, 0.8)
     bgra = cover.bgra.copy()
     top = bgra[y1 : y1 + height, x1 : x1 + width, :3].astype(np.float32)
-    top = top * (1 - 0.75 * crack)
-    bgra[y1 : y1 + height, x1 : x1 + width, :3] = (top * (1 - gap) + depth * gap).astype(np.uint8)
+    cracked = top * (1 - 0.75 * crack)
+    bgra[y1 : y1 + height, x1 : x1 + width, :3] = (cracked * (1 - gap) + depth * gap).astype(
+        np.uint8
+    )
     return Cutout(MANHOLE_DAMAGED, cover.origin, bgra, cover.box_xyxyn, cover.ring_mean)
 
 

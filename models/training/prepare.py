@@ -143,9 +143,6 @@ def prepare(recipe: Recipe, folder: Path) -> Path:
     pictures = list(labelled_pictures(shared / "data", "train", names))
     pictures = [p for p in pictures if p.camera not in recipe.validation_cameras]
     found = find_all(pictures, recipe.pseudo, shared / "weights", folder)
-    cutouts = gather_cutouts(
-        pictures, found, recipe.scenes.cutouts_per_class, folder / "cutouts" / "train"
-    )
     target = folder / "prepared"
     for sub in ("pictures", "street"):
         (target / sub).mkdir(parents=True, exist_ok=True)
@@ -153,6 +150,9 @@ def prepare(recipe: Recipe, folder: Path) -> Path:
     fitted = streets(pictures)
     frames = [p for p in pictures if p.is_cctv and p.camera in fitted]
     if frames and recipe.scenes.train:
+        cutouts = gather_cutouts(
+            pictures, found, recipe.scenes.cutouts_per_class, folder / "cutouts" / "train"
+        )
         groups = by_class(cutouts)
         with_broken_covers(groups, recipe.scenes.broken_covers, recipe.seed)
         items += _scene_items(frames, found, fitted, groups, recipe, target)
