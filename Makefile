@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .PHONY: demo test nightly check lint format types docs reference clean
 
 demo: $(VENV)/demo.stamp
-	@$(BIN)/python -m benchmarks demo $(if $(SECONDS),--seconds $(SECONDS))
+	@$(BIN)/python -m benchmarks demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PORT),--port $(PORT))
 
 test: check
 	$(BIN)/python -m pytest -m "not nightly"
@@ -35,7 +35,7 @@ format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .cache runs build dist *.egg-info central_ingest/pages/node_modules central_ingest/pages/static/vendor
+	rm -rf $(VENV) .cache runs/demo build dist *.egg-info central_ingest/pages/node_modules central_ingest/pages/static/vendor
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

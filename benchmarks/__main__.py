@@ -19,6 +19,7 @@ from benchmarks.machine import this_machine
 from benchmarks.truth import TruthError
 from edge_agent.errors import AgentError
 from edge_agent.model import default_folder, load_card
+from edge_agent.video import read_clip
 
 DEFAULT_SHARED = Path(__file__).parents[2] / "shared"
 
@@ -45,7 +46,8 @@ def demo(
         print(f"demo: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     print(summary)
-    raise typer.Exit(0 if summary.cases or seconds is None else 1)
+    opened = bool(summary.cases and summary.receipts)
+    raise typer.Exit(0 if opened or seconds is None else 1)
 
 
 @app.command()
@@ -58,6 +60,7 @@ def pipeline(
 ) -> None:
     """Measure the whole-video rate: decode, detect and judge every frame of a 1080p file."""
     try:
+        next(read_clip(clip))  # a clip that cannot be read is named before anything is measured
         with tempfile.TemporaryDirectory() as folder:
             if pipeline_module.describe(clip)["height"] != 1080:
                 clip, source = Path(folder) / f"{clip.stem}-1080p.mp4", clip

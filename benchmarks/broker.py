@@ -73,8 +73,9 @@ def start(config: Path, log: Path) -> subprocess.Popen[bytes]:
         environment["LD_LIBRARY_PATH"] = os.pathsep.join(libraries)
     with log.open("ab") as stream:
         return subprocess.Popen(  # noqa: S603 -- our own configuration, a fixed program
-            [str(mosquitto), "-c", str(config)], stdout=stream, stderr=stream, env=environment
-        )
+            [str(mosquitto), "-c", str(config)], stdout=stream, stderr=stream, env=environment,
+            start_new_session=True,
+        )  # fmt: skip
 
 
 @contextmanager

@@ -1,6 +1,9 @@
 """The whole way on one machine: broker, centre and an agent on demo cameras, from clip to case."""
 
+import fcntl
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -88,7 +91,7 @@ class Demo:
             log = RUN / "broker.log"
             self._adopt(stack, Child("mosquitto", broker.start(config, log), log))
             self._start(stack, "centre", self._centre_command())
-            self.wait_for(lambda: self._answers(f"{self.address}/healthz"), "the centre")
+            self.wait_for(self._centre_answers, "the centre")
             self._start(stack, "agent", self._agent_command())
             yield
 
@@ -139,9 +142,9 @@ class Demo:
                 totals[sample.name] = totals.get(sample.name, 0.0) + sample.value
         return totals
 
-    def _answers(self, url: str) -> bool:
+    def _centre_answers(self) -> bool:
         try:
-            return self._http.get(url).status_code < 500
+            return self._http.get(f"{self.address}/healthz").status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -169,8 +172,9 @@ class Demo:
         log = RUN / f"{name}.log"
         with log.open("ab") as stream:
             process = subprocess.Popen(  # noqa: S603 -- our own programs
-                [sys.executable, "-m", *arguments], stdout=stream, stderr=stream, cwd=ROOT
-            )
+                [sys.executable, "-m", *arguments], stdout=stream, stderr=stream, cwd=ROOT,
+                start_new_session=True,
+            )  # fmt: skip
         self._adopt(stack, Child(name, process, log))
 
     def _adopt(self, stack: ExitStack, child: Child) -> None:
@@ -179,21 +183,47 @@ class Demo:
 
 
 def run(seconds: float | None, port: int, model: Path | None = None) -> Summary:
-    """Run the demo until `seconds` after the first frame, or Ctrl-C. Raises DemoError."""
-    _check_clips()
-    shutil.rmtree(RUN, ignore_errors=True)
-    RUN.mkdir(parents=True)
-    demo = Demo(port, model)
-    with demo.running():
-        print(f"网页 pages: {demo.address}   日志 logs: {RUN}", flush=True)  # noqa: T201
-        started = None
+    """Run the demo until `seconds` after the first frame, Ctrl-C or SIGTERM. Raises DemoError."""
+    _check_files()
+    _check_port(port)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _alone():
+        shutil.rmtree(RUN, ignore_errors=True)
+        RUN.mkdir(parents=True)
+        demo = Demo(port, model)
+        with demo.running():
+            print(f"网页 pages: {demo.address}   日志 logs: {RUN}", flush=True)  # noqa: T201
+            started = None
+            try:
+                demo.wait_for(lambda: demo.looks() > 0, "the first look")
+                started = monotonic()
+                _watch(demo, started + seconds if seconds is not None else None)
+            except KeyboardInterrupt:
+                print("停止 stopping …", flush=True)  # noqa: T201
+            return demo.summary(monotonic() - started if started is not None else 0.0)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the demo's folder; raises DemoError while another demo does."""
+    RUN.parent.mkdir(parents=True, exist_ok=True)
+    with RUN.with_suffix(".lock").open("w") as lock:
         try:
-            demo.wait_for(lambda: demo.looks() > 0, "the first look")
-            started = monotonic()
-            _watch(demo, started + seconds if seconds is not None else None)
-        except KeyboardInterrupt:
-            print("停止 stopping …", flush=True)  # noqa: T201
-        return demo.summary(monotonic() - started if started is not None else 0.0)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DemoError(f"another demo is running from {RUN}; stop it first") from None
+        yield
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise DemoError(
+                f"port {port} cannot be used ({error.strerror}); name another: make demo PORT=8090"
+            ) from None
 
 
 def _watch(demo: Demo, until: float | None) -> None:
@@ -217,7 +247,9 @@ def _line(address: str, case: dict[str, Any]) -> str:
     )
 
 
-def _check_clips() -> None:
+def _check_files() -> None:
+    if not CONFIG.exists():
+        raise DemoError(f"{CONFIG} is missing: the demo runs from a clone of the repository")
     missing = []
     for path in sorted(CONFIG.parent.glob("demo-*.yaml")):
         url = yaml.safe_load(path.read_text(encoding="utf-8"))["streams"]["detect"]["url"]

@@ -75,7 +75,9 @@ def load_truth(path: Path) -> Truth:
         data: Any = json.loads(path.read_text(encoding="utf-8"))
         return Truth.model_validate(data)
     except OSError as error:
-        raise TruthError(f"{path}: cannot be read ({error.strerror})") from None
+        raise TruthError(
+            f"{path}: cannot be read ({error.strerror}); a clip's truth file stands beside it"
+        ) from None
     except json.JSONDecodeError as error:
         raise TruthError(f"{path}:{error.lineno}: is not JSON ({error.msg})") from None
     except ValidationError as error:

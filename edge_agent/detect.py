@@ -35,7 +35,10 @@ def detect_images(sources: Sequence[Path], detector: PictureDetector, out: Path)
         picture = read_picture(path)
         results.extend(coco_results(path.name, picture, detector.detect(picture)))
         count += 1
-    out.write_text(json.dumps(results), encoding="utf-8")
+    try:
+        out.write_text(json.dumps(results), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot be written ({error.strerror})") from None
     return count
 
 

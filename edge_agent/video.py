@@ -193,9 +193,8 @@ def _opening_error(error: Exception, shown: str, timed_out: Timeouts | None) -> 
     if timed_out is not None or isinstance(error, av.error.TimeoutError | av.error.ExitError):
         return CameraSilent(f"{shown}: connected, but no video came within the time limit")
     if isinstance(error, OSError):
-        return CameraUnreachable(
-            f"{shown}: {error.strerror or 'cannot be opened'}; check address, network and power"
-        )
+        remedy = "check address, network and power" if "://" in shown else "check its path"
+        return CameraUnreachable(f"{shown}: {error.strerror or 'cannot be opened'}; {remedy}")
     return VideoUnreadable(f"{shown}: what came is not video that can be read here")
 
 

@@ -70,3 +70,8 @@ def test_a_file_that_is_no_picture_is_named_and_nothing_is_written(
 def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="holds no pictures"):
         detect_images([tmp_path], OneBox(), tmp_path / "out.json")
+
+
+def test_a_result_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"out.json: cannot be written"):
+        detect_images([picture(tmp_path / "a.png")], OneBox(), tmp_path / "none" / "out.json")
