@@ -74,7 +74,7 @@ class Streams(Section):
     """The camera's streams: a small one to judge, a large one for evidence."""
 
     detect: Stream = Field(description="the stream that is judged")
-    evidence: Stream | None = Field(None, description="full resolution; absent: detect serves both")
+    evidence: Stream | None = Field(None, description="full resolution; not acted on yet: pictures come from detect")
 
 
 class LookRule(Section):
@@ -141,7 +141,7 @@ class Rule(Section):
     heartbeat_s: Positive = Field(300, description="an open issue is reported again this often")
     severity: Severity = Field(Severity.NORMAL, description="normal or urgent")
     night: Literal["judge", "suspend"] = Field(
-        "judge", description="whether looks in the dark count for this category"
+        "judge", description="whether looks in the dark count; suspend is not acted on yet"
     )
 
     @model_validator(mode="after")
@@ -180,7 +180,9 @@ class CameraConfig(Section):
     )
     zones: tuple[Zone, ...] = Field((), description="absent: the whole picture is judged")
     place: Place | None = Field(None, description="absent: an issue has the camera's position")
-    presets: tuple[Preset, ...] = Field((), description="positions of a turning camera")
+    presets: tuple[Preset, ...] = Field(
+        (), description="positions of a turning camera; not acted on yet"
+    )
     rules: dict[Category, Rule] = Field(
         default_factory=dict, description="when issues are raised and cleared, by category"
     )
