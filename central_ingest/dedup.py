@@ -170,12 +170,13 @@ def decide(
         return _propose(firm, why, rules)
     if found:
         return _propose(found, "误差过大，不能确定 no open case is near enough to be sure", rules)
-    return Decision(
-        Verdict.NEW,
-        (),
-        f"新案卷：附近 {len(cases)} 个在办案卷，均不符合。 "
-        f"new case: {len(cases)} open nearby, no match",
-    )
+    return Decision(Verdict.NEW, (), _why_new(len(cases)))
+
+
+def _why_new(nearby: int) -> str:
+    if nearby == 0:
+        return "新案卷：附近没有在办案卷。 new case: none open nearby"
+    return f"新案卷：附近 {nearby} 个在办案卷，均不符合。 new case: {nearby} open nearby, no match"
 
 
 def _propose(found: Sequence[_Finding], why: str, rules: DuplicateRules) -> Decision:

@@ -174,6 +174,20 @@ def test_the_reason_says_distance_errors_family_and_time() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("cases", "said"),
+    [
+        ([], "新案卷：附近没有在办案卷。 new case: none open nearby"),
+        (
+            [case(7, sighting(1, place=moved(9)))],
+            "新案卷：附近 1 个在办案卷，均不符合。 new case: 1 open nearby, no match",
+        ),
+    ],
+)
+def test_a_new_case_says_what_is_open_nearby(cases: list[OpenCase], said: str) -> None:
+    assert decide(sighting(2), cases, RULES).because == said
+
+
 def test_a_cap_can_be_configured() -> None:
     held = case(7, sighting(1, place=moved(0, 0, 3)))
     issue = sighting(2, place=moved(5, 0, 3))

@@ -52,7 +52,7 @@ def test_a_wrong_filter_is_refused(client: Any, query: str) -> None:
 def test_a_case_shows_everything_about_it(client: Any) -> None:
     case = client.get("/api/cases/1").json()
     assert case["summary"]["number"] == "SP2026070100001"
-    assert case["sightings"][0]["linked_because"].startswith("新案卷")
+    assert case["sightings"][0]["linked_because"].startswith("新案卷：附近没有在办案卷")
     assert case["actions"] == ["confirm", "reject", "void"]
 
 
