@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.routing import APIRoute
@@ -34,6 +34,8 @@ PAGE_ROWS: Final = 40
 IDS_MAX: Final = 100
 _IDS = re.compile(r"\d{1,18}(,\d{1,18})*")
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\s]*")
+
+CaseId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 class DecisionForm(BaseModel):
@@ -272,13 +274,20 @@ def make_page_route(pages: Pages) -> type[APIRoute]:
 
 
 def _error_page(pages: Pages, request: Request, error: Exception) -> Response:
-    problem = answers.problem_of(error)
+    problem = answers.NO_SUCH_PAGE if _wrong_address(error) else answers.problem_of(error)
     if problem.status == 401 and not _wants_fragment(request):
         where = request.url.path if request.method == "GET" else "/"
         return RedirectResponse(f"/login?next={where}", 303)
     if _wants_fragment(request):
         return pages.render("flash.html", problem.status, said=problem.said, said_kind="error")
     return pages.render("error.html", problem.status, said=problem.said, advice=problem.advice)
+
+
+def _wrong_address(error: Exception) -> bool:
+    """Whether what stands in the path cannot be a case's number."""
+    return isinstance(error, RequestValidationError) and any(
+        wrong["loc"][0] == "path" for wrong in error.errors()
+    )
 
 
 def make_not_found(pages: Pages) -> Callable[[Request, Exception], Coroutine[Any, Any, Response]]:
@@ -306,11 +315,13 @@ def make_router(pages: Pages) -> APIRouter:
 
     @router.get("/cases/{case_id}", response_model=None)
     @router.get("/cases/{case_id}/live", response_model=None)
-    def case(request: Request, case_id: int) -> Response:
+    def case(request: Request, case_id: CaseId) -> Response:
         return pages.case(request, case_id)
 
     @router.post("/cases/{case_id}/decisions", response_model=None)
-    def decide(request: Request, case_id: int, sent: Annotated[DecisionForm, Form()]) -> Response:
+    def decide(
+        request: Request, case_id: CaseId, sent: Annotated[DecisionForm, Form()]
+    ) -> Response:
         return _decide(pages, request, case_id, sent)
 
     @router.get("/login", response_model=None)

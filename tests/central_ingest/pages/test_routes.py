@@ -53,7 +53,9 @@ def test_a_filter_narrows_the_list(browser: httpx.Client, seeder: Any) -> None:
     ("path", "status", "said"),
     [
         ("/cases/999", 404, "没有这个案卷"),
-        ("/cases/abc", 400, "无法处理此请求"),
+        ("/cases/abc", 404, "没有这个页面"),
+        ("/cases/0", 404, "没有这个页面"),
+        ("/cases/99999999999999999999", 404, "没有这个页面"),
         ("/?view=asleep", 400, "筛选条件不正确"),
     ],
 )
@@ -64,6 +66,11 @@ def test_what_cannot_be_shown_is_told_in_words(
     assert answer.status_code == status
     assert said in answer.text
     assert "返回案卷列表" in answer.text
+
+
+def test_a_decision_that_is_not_one_is_refused_in_words(browser: httpx.Client) -> None:
+    answer = decide(browser, 1, action="x" * 33)
+    assert (answer.status_code, "无法处理此请求" in answer.text) == (400, True)
 
 
 def test_an_unknown_address_is_told_in_words_to_people_and_in_json_to_programs(
