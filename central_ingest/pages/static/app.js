@@ -467,7 +467,8 @@ function rejectHere() {
   const form = one("#decide [data-reject]");
   if (!form) return;
   form.scrollIntoView({ block: "nearest" });
-  one("input[type=radio]", form).focus();
+  if (reasonGiven(form)) sendReason(form);
+  else one("input[type=radio]", form).focus();
 }
 
 const LIST_KEYS = {
@@ -486,8 +487,16 @@ const CASE_KEYS = {
   Escape: () => one(".back a")?.click(),
 };
 
+function formInHand() {
+  return one("dialog[open] [data-reject]") || document.activeElement?.closest?.("[data-reject]");
+}
+
+function sendReason(form) {
+  if (!one("[type=submit]", form).disabled) form.requestSubmit();
+}
+
 function chooseReason(event) {
-  const form = document.activeElement?.closest?.("[data-reject]");
+  const form = formInHand();
   const choice = form && all("input[name=quick]", form)[Number(event.key) - 1];
   if (!choice || document.activeElement.matches("textarea")) return false;
   choice.checked = true;
@@ -496,12 +505,15 @@ function chooseReason(event) {
   return true;
 }
 
+// The key that led to the reasons also sends them; without a reason the form says what is missing.
 function submitReason(event) {
-  const form = document.activeElement?.closest?.("[data-reject]");
-  if (!form || event.key !== "Enter" || document.activeElement.matches("button, a")) return false;
-  if (document.activeElement.matches("textarea") && event.shiftKey) return false;
-  form.requestSubmit();
-  return true;
+  const form = formInHand();
+  if (!form) return false;
+  const writing = document.activeElement.matches("textarea");
+  const again = event.key === "r" && !writing && !event.repeat;
+  const enter = event.key === "Enter" && !document.activeElement.matches("button, a") && !(writing && event.shiftKey);
+  if (again || enter) sendReason(form);
+  return again || enter;
 }
 
 document.addEventListener("keydown", (event) => {

@@ -247,6 +247,59 @@ def test_a_case_is_rejected_by_keyboard_on_its_own_page(open_page: Opener, seede
     assert stored(seeder, 1).summary.state is CaseState.REJECTED
 
 
+def test_the_key_that_leads_to_the_reasons_sends_the_chosen_one(
+    open_page: Opener, seeder: Any
+) -> None:
+    fill(seeder, 1)
+    page = open_page("/cases/1")
+    expect(page.locator("#decide button.danger kbd")).to_have_text(["r", "Enter"])
+    for key in ("r", "r"):
+        page.keyboard.press(key)
+    expect(page.locator("#decide .problem")).to_contain_text("请选择或填写驳回理由")
+    assert stored(seeder, 1).summary.state is CaseState.PENDING
+    page.locator("#decide-text").press_sequentially("rr")
+    expect(page.locator("#decide-text")).to_have_value("rr")
+    page.locator("#decide-text").fill("")
+    page.locator("h1").focus()
+    for key in ("r", "1", "r"):
+        page.keyboard.press(key)
+    expect(page.locator("#case-head")).to_contain_text("不予立案")
+
+
+def test_in_the_list_the_key_sends_the_chosen_reason_once(open_page: Opener, seeder: Any) -> None:
+    fill(seeder, 1)
+    page = open_page("/?view=pending")
+    dialog = page.locator("#reject")
+    for key in ("j", "r", "r"):
+        page.keyboard.press(key)
+    expect(dialog.locator(".problem")).to_contain_text("请选择或填写驳回理由")
+    expect(dialog.locator("button.danger kbd")).to_have_text(["r", "Enter"])
+    for key in ("1", "r", "r"):
+        page.keyboard.press(key)
+    expect(page.locator("#flash")).to_contain_text("不予立案")
+    expect(dialog).to_be_hidden()
+    made = [decision.reason for decision in stored(seeder, 1).decisions]
+    assert made == ["误报，无此问题 False alarm"]
+
+
+def test_the_key_bar_offers_only_what_is_possible(open_page: Opener, seeder: Any) -> None:
+    fill(seeder, 2)
+    page = open_page("/cases/2")
+    keys = page.locator(".keys kbd:visible")
+    expect(keys).to_have_text(["c", "r", "n", "Esc"])
+    page.keyboard.press("c")
+    expect(keys).to_have_text(["n", "Esc"])
+    page.keyboard.press("Escape")
+    expect(keys).to_have_text(["j", "k", "v", "Enter", "c", "r"])
+    page.keyboard.press("j")
+    expect(row(page, 2)).to_be_focused()
+    expect(keys).to_have_text(["j", "k", "v", "Enter"])
+    page.keyboard.press("j")
+    expect(keys).to_have_text(["j", "k", "v", "Enter", "c", "r"])
+    page.goto("/?view=filed")
+    expect(keys).to_have_text(["j", "k", "v", "Enter"])
+
+
 def test_one_pending_case_leads_to_the_next(open_page: Opener, seeder: Any) -> None:
     fill(seeder, 3)
     page = open_page("/cases/2")
