@@ -74,7 +74,9 @@ class Streams(Section):
     """The camera's streams: a small one to judge, a large one for evidence."""
 
     detect: Stream = Field(description="the stream that is judged")
-    evidence: Stream | None = Field(None, description="full resolution; not acted on yet: pictures come from detect")
+    evidence: Stream | None = Field(
+        None, description="full resolution; not acted on yet: pictures come from detect"
+    )
 
 
 class LookRule(Section):
