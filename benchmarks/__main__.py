@@ -45,6 +45,8 @@ def demo(
     except (DemoError, BrokerError) as error:
         print(f"demo: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:  # before anything could be shown
+        raise typer.Exit(130) from None
     print(summary)
     opened = bool(summary.cases and summary.receipts)
     raise typer.Exit(0 if opened or seconds is None else 1)

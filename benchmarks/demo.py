@@ -111,16 +111,13 @@ class Demo:
 
     def cases(self) -> list[dict[str, Any]]:
         """Return the open cases, newest first."""
-        answer = self._http.get(f"{self.address}/api/cases", params={"limit": 200}).json()
-        found: list[dict[str, Any]] = answer["cases"] if isinstance(answer, dict) else answer
+        answer = self._http.get(f"{self.address}/api/cases", params={"limit": 200})
+        found: list[dict[str, Any]] = answer.json()["cases"]
         return found
 
     def looks(self) -> int:
         """How many looks the agent has done; 0 while it is starting."""
-        try:
-            return int(self._agent_metrics().get("gridwatch_looks_total", 0))
-        except httpx.HTTPError:
-            return 0
+        return int(self._agent_metrics().get("gridwatch_looks_total", 0))
 
     def summary(self, seconds: float) -> Summary:
         """Add up what was done."""
@@ -135,7 +132,11 @@ class Demo:
         )
 
     def _agent_metrics(self) -> dict[str, float]:
-        text = self._http.get(f"http://127.0.0.1:{self._metrics_port}/metrics").text
+        """Return the agent's totals; none while it is starting."""
+        try:
+            text = self._http.get(f"http://127.0.0.1:{self._metrics_port}/metrics").text
+        except httpx.HTTPError:
+            return {}
         totals: dict[str, float] = {}
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
