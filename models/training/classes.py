@@ -27,3 +27,6 @@ CLASSES: Final = (
 COVERS: Final = (MANHOLE_OK, MANHOLE_DAMAGED, MANHOLE_MISSING)
 PROBLEMS: Final = (STREET_VENDOR, BIN_OVERFLOW, EXPOSED_GARBAGE, MANHOLE_DAMAGED, MANHOLE_MISSING)
 ANY_CLASS: Final = -1
+
+# What val is judged on: persons and vehicles are not marked everywhere in it.
+VAL_CLASSES = [c for c in range(len(CLASSES)) if c not in (PERSON, VEHICLE)]

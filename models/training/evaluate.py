@@ -17,9 +17,9 @@ from models.training.classes import (
     COVERS,
     EXPOSED_GARBAGE,
     GARBAGE_BIN,
-    PERSON,
     PROBLEMS,
     STREET_VENDOR,
+    VAL_CLASSES,
     VEHICLE,
 )
 from models.training.detector import Picture
@@ -32,7 +32,6 @@ from models.training.recipe import Recipe, shared_root
 from models.training.val_street import in_canvas, make_val_street
 
 THREADS = 2
-VAL_CLASSES = [c for c in range(len(CLASSES)) if c not in (PERSON, VEHICLE)]
 STREET_LOOK_CLASSES = [STREET_VENDOR, GARBAGE_BIN, BIN_OVERFLOW, EXPOSED_GARBAGE]
 FAMILIES = {"bin": [GARBAGE_BIN, BIN_OVERFLOW], "cover": list(COVERS)}
 TILES = (2, 2)

@@ -11,10 +11,8 @@ from rich.progress import track
 from models.training.boxes import covered, greedy_nms, iou
 from models.training.classes import PERSON, VEHICLE
 from models.training.detector import Boxes, OnnxDetector, Picture
-from models.training.onnx_file import write_onnx
 from models.training.pictures import LabelledPicture, Rows
 from models.training.recipe import PseudoLabels
-from models.training.toolkit import build_model, load_weights
 
 COCO_CLASS_COUNT = 80
 COCO_TO_OURS = {0: PERSON, 1: VEHICLE, 2: VEHICLE, 3: VEHICLE, 5: VEHICLE, 7: VEHICLE}
@@ -38,6 +36,10 @@ def coco_detectors(
     pseudo: PseudoLabels, weights_root: Path, folder: Path
 ) -> dict[tuple[int, int], OnnxDetector]:
     """Export the COCO detector for every size the recipe names and open it."""
+    # Only here is torch needed; scenes and cut-outs, which import this module, do without.
+    from models.training.onnx_file import write_onnx  # noqa: PLC0415
+    from models.training.toolkit import build_model, load_weights  # noqa: PLC0415
+
     detectors = {}
     for size in {*pseudo.sizes, *pseudo.cctv_sizes}:
         path = folder / f"{Path(pseudo.weights).stem}-{size[0]}x{size[1]}.onnx"

@@ -9,8 +9,8 @@ import pytest
 from edge_agent.detect import detect_images
 from edge_agent.detector import Detector
 from edge_agent.model import load_card, verified_path
+from models.training.classes import VAL_CLASSES
 from models.training.errors import DataError
-from models.training.evaluate import VAL_CLASSES
 from models.training.metrics import Judged, evaluate_split
 from models.training.pictures import labelled_pictures
 from models.training.recipe import REPOSITORY, shared_root
