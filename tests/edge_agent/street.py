@@ -26,7 +26,7 @@ Seen = tuple[str, Box, float]
 def camera(rules: Mapping[str, Any] | None = None, **rest: Any) -> CameraConfig:
     """A camera whose rules are those of the demo: 8 s of dwell, 6 s of clearing, 0.2 s a look."""
     quick = {"dwell_s": 8, "clear_after_s": 6, "seen_m": 6, "of_n": 8}
-    looks = {"default": {"every_s": 0.2}, "manhole_damaged": {}, "manhole_missing": {}}
+    looks = {category.value: {"every_s": 0.2} for category in Category}
     every = {category.value: quick | (rules or {}).get(category, {}) for category in Category}
     document = {"camera": {"id": "cam-01"}, "looks": looks, "rules": every}
     return CameraConfig.model_validate(document | rest)
