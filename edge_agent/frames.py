@@ -1,6 +1,5 @@
-"""A frame of a camera, and the slot that holds only the newest one."""
+"""A frame of a camera, and pictures that can be had at any size."""
 
-import threading
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,29 +69,3 @@ class Frame:
     at: Instant
     picture: Picture
     clip_s: float | None = None
-
-
-class NewestFrame:
-    """Holds one frame: a newer one replaces it, and what was replaced is counted."""
-
-    def __init__(self) -> None:
-        self._frame: Frame | None = None
-        self._dropped = 0
-        self._lock = threading.Lock()
-
-    def put(self, frame: Frame) -> None:
-        """Offer a frame; the one that waited is dropped and counted."""
-        with self._lock:
-            self._dropped += self._frame is not None
-            self._frame = frame
-
-    def take(self) -> Frame | None:
-        """Take the waiting frame, if there is one."""
-        with self._lock:
-            frame, self._frame = self._frame, None
-            return frame
-
-    @property
-    def dropped(self) -> int:
-        """How many frames were replaced before anyone took them."""
-        return self._dropped

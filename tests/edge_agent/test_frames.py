@@ -1,4 +1,4 @@
-"""The newest frame wins, and what it replaced is counted."""
+"""Pictures are checked where they enter, and moments compared within one boot."""
 
 from datetime import UTC, datetime
 
