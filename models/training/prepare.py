@@ -17,6 +17,7 @@ from models.training.detector import Picture
 from models.training.pictures import CCTV_SOURCE, LabelledPicture, Rows, labelled_pictures
 from models.training.prepared import Item, Kind, write_index
 from models.training.pseudo import Found, find_all
+from models.training.errors import RecipeError
 from models.training.recipe import DataSource, Recipe, shared_root
 from models.training.scenes import CANVAS, Scene, compose, cropped
 from models.training.weather import any_weather, compress
@@ -141,7 +142,14 @@ def prepare(recipe: Recipe, folder: Path) -> Path:
     """Make everything training needs in ``folder``; return the prepared sub-folder."""
     shared, names = shared_root(), [s.name for s in recipe.sources]
     pictures = list(labelled_pictures(shared / "data", "train", names))
-    pictures = [p for p in pictures if p.camera not in recipe.validation_cameras]
+    missing = set(recipe.held_out) - {p.name for p in pictures}
+    if missing:
+        msg = f"recipe {recipe.name} holds out {sorted(missing)}, which its sources do not have"
+        raise RecipeError(msg)
+    apart = set(recipe.held_out)
+    pictures = [
+        p for p in pictures if p.camera not in recipe.validation_cameras and p.name not in apart
+    ]
     found = find_all(pictures, recipe.pseudo, shared / "weights", folder)
     target = folder / "prepared"
     for sub in ("pictures", "street"):

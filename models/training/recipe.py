@@ -117,6 +117,7 @@ class Recipe(_Part):
     start: str
     default: bool = False
     validation_cameras: list[str]
+    held_out: list[str] = []  # training pictures that nothing may learn from, by file name
     sources: list[DataSource]
     pseudo: PseudoLabels | None = None  # absent: all that counts is marked by hand
     scenes: Scenes
