@@ -14,10 +14,10 @@ from models.training.classes import CLASSES, COVERS, MANHOLE_DAMAGED, MANHOLE_MI
 from models.training.cutouts import Cutout, gather_cutouts
 from models.training.damage import broken
 from models.training.detector import Picture
+from models.training.errors import RecipeError
 from models.training.pictures import CCTV_SOURCE, LabelledPicture, Rows, labelled_pictures
 from models.training.prepared import Item, Kind, write_index
 from models.training.pseudo import Found, find_all
-from models.training.errors import RecipeError
 from models.training.recipe import DataSource, Recipe, shared_root
 from models.training.scenes import CANVAS, Scene, compose, cropped
 from models.training.weather import any_weather, compress
