@@ -49,7 +49,7 @@ $(VENV)/demo.stamp: pyproject.toml central_ingest/pages/package-lock.json | $(BI
 	@touch $@
 
 $(VENV)/test.stamp: pyproject.toml central_ingest/pages/package-lock.json tests/system/packages.sh | $(BIN)/python
-	@sh tests/system/packages.sh mosquitto chromium gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad python3-gi fonts-noto-cjk
+	@sh tests/system/packages.sh mosquitto postgresql chromium gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad python3-gi fonts-noto-cjk
 	@$(PIP) --editable '.[dev]'
 	@$(BIN)/python -m central_ingest.pages.build
 	@touch $@

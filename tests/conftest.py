@@ -1,12 +1,17 @@
-"""What all tests share: seeded hypothesis, and where other people's pictures lie."""
+"""What all tests share: seeded hypothesis, a real PostgreSQL, other people's pictures."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "system"))
+
+from postgres import Postgres, PostgresMissing, cluster  # noqa: E402  (its folder comes first)
 
 settings.register_profile(
     "test", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -22,3 +27,13 @@ def shared() -> Path:
     if not (folder / "clips" / "dev").is_dir():
         pytest.skip(f"needs clips that may not be shipped; none at {folder} (GRIDWATCH_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL for all tests; each takes a database of its own by `new_database()`."""
+    try:
+        with cluster() as server:
+            yield server
+    except PostgresMissing as error:
+        pytest.skip(str(error))
