@@ -78,6 +78,15 @@ class Metric(Section):
     ci95: tuple[Fraction, Fraction]
 
 
+class Masking(Section):
+    """How many of the hand-labelled heads or plates the masking rules cover with this model."""
+
+    kind: Literal["head", "plate"]
+    n: int = Field(ge=0)
+    recall: Fraction
+    ci95: tuple[Fraction, Fraction]
+
+
 class ModelCard(Section):
     """`card.yaml` of a model folder."""
 
@@ -91,6 +100,7 @@ class ModelCard(Section):
     thresholds: dict[str, Thresholds]
     training: Training
     metrics: tuple[Metric, ...]
+    masking: tuple[Masking, ...] = ()
     limits: tuple[str, ...]
 
     @model_validator(mode="after")

@@ -16,16 +16,53 @@ from models.training.toolkit import save_halved
 METRIC_FIELDS = ("split", "class", "n", "ap50", "ci95")
 
 
-def finished_card(draft: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, Any]:
-    """Return the draft with measured thresholds and metrics."""
+def finished_card(
+    draft: dict[str, Any], evaluation: dict[str, Any], masking: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the draft with measured thresholds, metrics and, where measured, masking."""
     metrics = [{field: m[field] for field in METRIC_FIELDS} for m in evaluation["metrics"]]
-    return {**draft, "thresholds": evaluation["thresholds"], "metrics": metrics}
+    card = {**draft, "thresholds": evaluation["thresholds"], "metrics": metrics}
+    if masking:
+        card["masking"] = masking
+    limits = card.pop("limits")
+    return {**card, "limits": limits}
 
 
-def write_card(recipe: Recipe, folder: Path, models: Path, private_key: Path | None) -> Path:
+def masking_rows(path: Path | None) -> list[dict[str, Any]]:
+    """Read what ``gridwatch-bench masking --json`` measured, as the card states it.
+
+    Raises DataError where the file does not hold that.
+    """
+    if path is None:
+        return []
+    try:
+        result = json.loads(path.read_text("utf-8"))
+        return [
+            {
+                "kind": kind,
+                "n": result[kind]["of"],
+                "recall": result[kind]["recall"],
+                "ci95": result[kind]["ci95"],
+            }
+            for kind in ("head", "plate")
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} is no result of 'gridwatch-bench masking --json': {error!r}"
+        ) from error
+
+
+def write_card(
+    recipe: Recipe,
+    folder: Path,
+    models: Path,
+    private_key: Path | None,
+    masking: Path | None = None,
+) -> Path:
     """Copy files and card to ``models``/<name>; sign the card where a key is given.
 
-    Raises DataError where the model was not exported or not evaluated since.
+    ``masking``: a result of ``gridwatch-bench masking`` to be stated too. Raises DataError where
+    the model was not exported or not evaluated since.
     """
     source, report = draft_folder(folder, recipe), folder / "evaluation" / "evaluation.json"
     if not (source / CARD_NAME).is_file() or not report.is_file():
@@ -35,7 +72,7 @@ def write_card(recipe: Recipe, folder: Path, models: Path, private_key: Path | N
     if report.stat().st_mtime < (source / CARD_NAME).stat().st_mtime:
         raise DataError(f"{recipe.name} was exported again after its evaluation: run 'evaluate'")
     draft = yaml.safe_load((source / CARD_NAME).read_text("utf-8"))
-    card = finished_card(draft, json.loads(report.read_text("utf-8")))
+    card = finished_card(draft, json.loads(report.read_text("utf-8")), masking_rows(masking))
     target = models / recipe.name
     target.mkdir(parents=True, exist_ok=True)
     for entry in card["files"]:
@@ -50,11 +87,19 @@ def write_card(recipe: Recipe, folder: Path, models: Path, private_key: Path | N
 
 def metrics_table(evaluation: dict[str, Any]) -> str:
     """Return the measured figures as a Markdown table."""
-    lines = ["| split | class | n | AP50 | 95 % | AP50-95 |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| split | class | n | AP50 | 95 % | AP50-95 | AP50 small | medium | large |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for m in evaluation["metrics"]:
         low, high = m["ci95"]
         lines.append(
             f"| {m['split']} | {m['class']} | {m['n']} | {m['ap50']:.3f} "
-            f"| {low:.2f}–{high:.2f} | {m['ap50_95']:.3f} |"
+            f"| {low:.2f}–{high:.2f} | {m['ap50_95']:.3f} | {_sizes(m['ap50_by_size'])} |"
         )
     return "\n".join(lines)
+
+
+def _sizes(by_size: dict[str, float | None]) -> str:
+    values = (by_size[name] for name in ("small", "medium", "large"))
+    return " | ".join("" if value is None else f"{value:.2f}" for value in values)

@@ -43,7 +43,25 @@ def letterbox(picture: Picture, height: int, width: int) -> tuple[Picture, Lette
     return out, Letterbox(scale, x, y)
 
 
-class OnnxDetector:
+class ByteNetwork:
+    """An exported network of one input size: pictures in, boxes in picture pixels out."""
+
+    height: int
+    width: int
+
+    def raw(self, batch: Picture) -> Boxes:
+        """Return float32 [N, 300, 6] for uint8 [N, H, W, 3] RGB."""
+        raise NotImplementedError
+
+    def __call__(self, picture_bgr: Picture, score_min: float = 0.01) -> Boxes:
+        """Return float32 [n, 6] in picture pixels: x1, y1, x2, y2, score, class; best first."""
+        fitted, fit = letterbox(picture_bgr, self.height, self.width)
+        rows = self.raw(np.ascontiguousarray(fitted[None, :, :, ::-1]))[0]
+        rows = rows[rows[:, 4] >= score_min]
+        return fit.to_picture(rows, picture_bgr.shape[1], picture_bgr.shape[0])
+
+
+class OnnxDetector(ByteNetwork):
     """An exported detector on onnxruntime's CPU provider."""
 
     def __init__(self, path: Path, threads: int = 2) -> None:
@@ -55,10 +73,3 @@ class OnnxDetector:
     def raw(self, batch: Picture) -> Boxes:
         """Return float32 [N, 300, 6] for uint8 [N, H, W, 3] RGB."""
         return np.asarray(self._session.run(None, {"images": batch})[0], np.float32)
-
-    def __call__(self, picture_bgr: Picture, score_min: float = 0.01) -> Boxes:
-        """Return float32 [n, 6] in picture pixels: x1, y1, x2, y2, score, class; best first."""
-        fitted, fit = letterbox(picture_bgr, self.height, self.width)
-        rows = self.raw(np.ascontiguousarray(fitted[None, :, :, ::-1]))[0]
-        rows = rows[rows[:, 4] >= score_min]
-        return fit.to_picture(rows, picture_bgr.shape[1], picture_bgr.shape[0])

@@ -1,41 +1,38 @@
 """Evaluate: the exported model as the agent runs it, on val and on val-street."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-import numpy.typing as npt
-from rich.progress import track
 
 from edge_agent.detector import Detector
-from edge_agent.frames import ArrayPicture
 from models.training.classes import (
     BIN_OVERFLOW,
     CLASSES,
     COVERS,
-    EXPOSED_GARBAGE,
     GARBAGE_BIN,
-    PROBLEMS,
-    STREET_VENDOR,
     VAL_CLASSES,
     VEHICLE,
 )
-from models.training.detector import Picture
 from models.training.export import draft_folder
+from models.training.judging import (
+    TILES,
+    WHOLE,
+    judge_pictures,
+    judge_street,
+    street_scores,
+    val_pictures,
+    with_parked_unsure,
+)
 from models.training.metrics import ClassScore, Judged, confusion, evaluate_split, threshold_for
-from models.training.pictures import LabelledPicture, Rows, labelled_pictures
 from models.training.plots import draw_curves, draw_mistakes
-from models.training.pseudo import find_all
-from models.training.recipe import Recipe, shared_root
-from models.training.val_street import in_canvas, make_val_street
+from models.training.quiet import QuietHit, count_by_class, draw_quiet_hits, quiet_hits, readers
+from models.training.recipe import Recipe
+from models.training.val_street import make_val_street
 
 THREADS = 2
-STREET_LOOK_CLASSES = [STREET_VENDOR, GARBAGE_BIN, BIN_OVERFLOW, EXPOSED_GARBAGE]
 FAMILIES = {"bin": [GARBAGE_BIN, BIN_OVERFLOW], "cover": list(COVERS)}
-TILES = (2, 2)
-NO_ROWS: Rows = np.zeros((0, 5), np.float32)
 
 
 @dataclass(frozen=True)
@@ -45,91 +42,39 @@ class Evaluation:
     scores: list[ClassScore]
     thresholds: dict[str, dict[str, float]]
     confusions: dict[str, list[list[int]]]  # "split family" → truth by found, last column none
-    quiet_hits: dict[str, int]  # problem class → boxes at or above ``raise`` on quiet val frames
+    quiet_hits: list[QuietHit]  # problem boxes at or above ``raise`` on quiet val frames
     quiet_frames: int
 
 
-def detect(
-    detector: Detector, picture: Picture, tiles: tuple[int, int] = (1, 1)
-) -> npt.NDArray[np.float32]:
-    """Return [n, 6] xyxy in pixels, score, class of a BGR picture, as the agent sees it."""
-    rgb = np.ascontiguousarray(picture[:, :, ::-1])
-    found = detector.detect(ArrayPicture(rgb), tiles)
-    scale = np.array([picture.shape[1], picture.shape[0]] * 2, np.float32)
-    columns = (found.xyxyn * scale, found.scores[:, None], found.classes[:, None])
-    return np.concatenate(columns, axis=1).astype(np.float32)
+def evaluate(recipe: Recipe, folder: Path, model: Path | None = None) -> Evaluation:
+    """Measure the exported model, or another model folder by the same recipe's splits.
 
-
-def judge_val(detector: Detector, pictures: list[LabelledPicture]) -> list[Judged]:
-    """Detect in every picture of the val split."""
-    out = []
-    for item in track(pictures, "val"):
-        picture = item.read()
-        h, w = picture.shape[:2]
-        out.append(Judged(item.name, (w, h), item.rows(w, h), NO_ROWS, detect(detector, picture)))
-    return out
-
-
-def _with_parked_unsure(
-    val: list[Judged], pictures: list[LabelledPicture], recipe: Recipe, folder: Path
-) -> list[Judged]:
-    """Return the street-camera frames; vehicles that only the COCO detector sees count neither way.
-
-    Hand-made labels there leave parked vehicles out, and other pictures have no vehicle labels.
+    Writes ``evaluation.json``, curves, worst mistakes and quiet hits into ``evaluation``, or into
+    ``evaluation-<model>`` for another model.
     """
-    found = find_all(pictures, recipe.pseudo, shared_root() / "weights", folder)
-    return [
-        replace(j, unsure=np.concatenate([found[j.name].labels, found[j.name].unsure]))
-        for j, p in zip(val, pictures, strict=True)
-        if p.is_cctv
-    ]
-
-
-def judge_street(
-    detector: Detector, recipe: Recipe, folder: Path, tiles: tuple[int, int]
-) -> list[Judged]:
-    """Detect in every val-street scene: whole (a full look, scaled as a sub-stream) or tiled."""
-    out = []
-    for scene in track(make_val_street(recipe, folder), f"val-street {tiles[0]}x{tiles[1]}"):
-        picture = np.asarray(cv2.imread(str(scene.path)), np.uint8)
-        h, w = picture.shape[:2]
-        found = detect(detector, picture, tiles)
-        out.append(
-            Judged(scene.path.name, (w, h), in_canvas(scene.labels), in_canvas(scene.unsure), found)
-        )
-    return out
-
-
-def evaluate(recipe: Recipe, folder: Path) -> Evaluation:
-    """Measure the exported model; write ``evaluation.json``, curves and worst mistakes."""
-    detector = Detector(draft_folder(folder, recipe), threads=THREADS)
-    pictures = list(
-        labelled_pictures(shared_root() / "data", "val", [s.name for s in recipe.sources])
-    )
+    source = model or draft_folder(folder, recipe)
+    target = folder / (f"evaluation-{source.name}" if model else "evaluation")
+    detector = Detector(source, threads=THREADS)
+    pictures = val_pictures(recipe)
     rounds = recipe.evaluation.bootstrap
-    val = judge_val(detector, pictures)
-    look, tiled = (judge_street(detector, recipe, folder, t) for t in ((1, 1), TILES))
+    val = judge_pictures(detector, pictures, "val")
+    scenes = make_val_street(recipe, folder)
+    look, tiled = (judge_street(detector, scenes, t) for t in (WHOLE, TILES))
+    parked = with_parked_unsure(val, pictures, recipe, folder)
     scores = evaluate_split("val", val, VAL_CLASSES, rounds)
-    scores += evaluate_split(
-        "val-cctv", _with_parked_unsure(val, pictures, recipe, folder), [VEHICLE], rounds
-    )
-    if look:
-        scores += evaluate_split("val-street", look, STREET_LOOK_CLASSES, rounds)
-        scores += evaluate_split("val-street", tiled, list(COVERS), rounds)
+    scores += evaluate_split("val-cctv", parked, [VEHICLE], rounds)
+    scores += street_scores(look, tiled, rounds)
     thresholds = find_thresholds(recipe, scores)
-    quiet = [j for j, p in zip(val, pictures, strict=True) if p.is_cctv]
-    result = Evaluation(
-        scores,
-        thresholds,
-        _confusions({"val": val, "val-street": tiled}, thresholds),
-        _quiet_hits(quiet, thresholds),
-        len(quiet),
-    )
-    target = folder / "evaluation"
+    cctv = {p.name: p.camera for p in pictures if p.is_cctv}
+    hits = quiet_hits([j for j in val if j.name in cctv], cctv, thresholds)
+    confusions = _confusions({"val": val, "val-street": tiled}, thresholds)
+    result = Evaluation(scores, thresholds, confusions, hits, len(cctv))
     target.mkdir(exist_ok=True)
     (target / "evaluation.json").write_text(json.dumps(to_json(result), indent=1), "utf-8")
     draw_curves(scores, target)
-    draw_mistakes(val, {p.name: p.read for p in pictures}, thresholds, target / "mistakes.png")
+    read = readers(pictures)
+    draw_mistakes(val, read, thresholds, target / "mistakes.png")
+    draw_quiet_hits(hits, read, target / "quiet.png")
     return result
 
 
@@ -168,15 +113,6 @@ def _confusions(
     return out
 
 
-def _quiet_hits(judged: list[Judged], thresholds: dict[str, dict[str, float]]) -> dict[str, int]:
-    """Count boxes from ``raise`` on in street-camera frames that show no marked problem."""
-    rows = np.concatenate([j.found for j in judged]) if judged else np.zeros((0, 6), np.float32)
-    return {
-        CLASSES[c]: int(((rows[:, 5] == c) & (rows[:, 4] >= thresholds[CLASSES[c]]["raise"])).sum())
-        for c in PROBLEMS
-    }
-
-
 def to_json(result: Evaluation) -> dict[str, object]:
     """Return plain values: what ``card`` and the report read."""
     return {
@@ -196,6 +132,7 @@ def to_json(result: Evaluation) -> dict[str, object]:
         ],
         "thresholds": result.thresholds,
         "confusion": result.confusions,
-        "quiet_hits": result.quiet_hits,
+        "quiet_hits": count_by_class(result.quiet_hits),
+        "quiet_list": [hit.as_json() for hit in result.quiet_hits],
         "quiet_frames": result.quiet_frames,
     }

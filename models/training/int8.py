@@ -1,6 +1,5 @@
 """int8 variants for onnxruntime, calibrated on training pictures; refused if they lose too much."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,11 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from models.training.detector import OnnxDetector, letterbox
 from models.training.errors import RefusedError
-from models.training.evaluate import VAL_CLASSES
 from models.training.export import draft_folder
-from models.training.metrics import Judged, evaluate_split
-from models.training.pictures import LabelledPicture, labelled_pictures
+from models.training.judging import val_pictures
+from models.training.precision import mean_ap50
 from models.training.prepared import Prepared
-from models.training.recipe import Recipe, shared_root
+from models.training.recipe import Recipe
 
 CALIBRATION_PICTURES = 96
 DROP_MAX = 0.01
@@ -72,25 +70,10 @@ def quantise(recipe: Recipe, folder: Path, height: int, width: int) -> tuple[Pat
         calibrate_method=CalibrationMethod.MinMax,
     )
     plain.unlink()
-    loss = _mean_ap(recipe, source) - _mean_ap(recipe, target)
+    pictures = val_pictures(recipe)
+    before, after = (mean_ap50(OnnxDetector(path), pictures) for path in (source, target))
+    loss = before - after
     if loss > DROP_MAX:
         target.unlink()
         raise RefusedError(f"{target.name} loses {100 * loss:.1f} AP50 points on val; not written")
     return target, loss
-
-
-def _mean_ap(recipe: Recipe, path: Path) -> float:
-    """Return the mean AP50 of one file over the classes of val."""
-    detector = OnnxDetector(path)
-    judged = list(_judge(detector, recipe))
-    return float(np.mean([s.ap50 for s in evaluate_split("val", judged, VAL_CLASSES, 1)]))
-
-
-def _judge(detector: OnnxDetector, recipe: Recipe) -> Iterator[Judged]:
-    names = [s.name for s in recipe.sources]
-    pictures: Iterator[LabelledPicture] = labelled_pictures(shared_root() / "data", "val", names)
-    for item in pictures:
-        picture = item.read()
-        h, w = picture.shape[:2]
-        rows = item.rows(w, h)
-        yield Judged(item.name, (w, h), rows, rows[:0], detector(picture))

@@ -1,7 +1,8 @@
 """Pictures for people: precision-recall curves, training curves, the worst mistakes."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,16 @@ from matplotlib import pyplot as plt
 TILE_PX = 240
 SHEET_COLUMNS, SHEET_ROWS = 8, 5
 WRONG, MISSED = (0, 0, 255), (0, 200, 255)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One tile of a contact sheet: a picture (BGR) with one box, xyxy in its pixels."""
+
+    read: Callable[[], Picture]
+    box_xyxy: tuple[float, float, float, float]
+    caption: str
+    colour: tuple[int, int, int] = WRONG
 
 
 def draw_curves(scores: list[ClassScore], folder: Path) -> None:
@@ -96,22 +107,37 @@ def draw_mistakes(
     ranked = sorted(
         ((m, j) for j in judged for m in _mistakes(j, thresholds)), key=lambda pair: -pair[0][0]
     )
-    tiles = []
-    for (score, c, box, missed), one in ranked[: SHEET_COLUMNS * SHEET_ROWS]:
-        picture = readers[one.name]()
-        colour = MISSED if missed else WRONG
-        x1, y1, x2, y2 = (int(v) for v in box)
-        cv2.rectangle(picture, (x1, y1), (x2, y2), colour, 3)
-        scale = TILE_PX / max(picture.shape[:2])
-        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        tile = np.zeros((TILE_PX + 18, TILE_PX, 3), np.uint8)
-        tile[: small.shape[0], : small.shape[1]] = small
-        text = f"{'missed' if missed else f'{score:.2f}'} {CLASSES[c]}"
-        cv2.putText(tile, text, (2, TILE_PX + 13), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1)
-        tiles.append(tile)
-    if tiles:
-        tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % SHEET_COLUMNS)
-        rows = [
-            np.hstack(tiles[i : i + SHEET_COLUMNS]) for i in range(0, len(tiles), SHEET_COLUMNS)
-        ]
-        cv2.imwrite(str(path), np.vstack(rows))
+    marks = [
+        Mark(
+            readers[one.name],
+            (float(box[0]), float(box[1]), float(box[2]), float(box[3])),
+            f"{'missed' if missed else f'{score:.2f}'} {CLASSES[c]}",
+            MISSED if missed else WRONG,
+        )
+        for (score, c, box, missed), one in ranked[: SHEET_COLUMNS * SHEET_ROWS]
+    ]
+    draw_sheet(marks, path)
+
+
+def draw_sheet(marks: Sequence[Mark], path: Path) -> None:
+    """Write the marks as one picture, eight tiles a row; nothing where there are none."""
+    tiles = [_tile(mark) for mark in marks]
+    if not tiles:
+        path.unlink(missing_ok=True)
+        return
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % SHEET_COLUMNS)
+    rows = [np.hstack(tiles[i : i + SHEET_COLUMNS]) for i in range(0, len(tiles), SHEET_COLUMNS)]
+    cv2.imwrite(str(path), np.vstack(rows))
+
+
+def _tile(mark: Mark) -> Picture:
+    picture = mark.read().copy()
+    x1, y1, x2, y2 = (int(v) for v in mark.box_xyxy)
+    cv2.rectangle(picture, (x1, y1), (x2, y2), mark.colour, 3)
+    scale = TILE_PX / max(picture.shape[:2])
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    tile = np.zeros((TILE_PX + 18, TILE_PX, 3), np.uint8)
+    tile[: small.shape[0], : small.shape[1]] = small
+    at = (2, TILE_PX + 13)
+    cv2.putText(tile, mark.caption, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, mark.colour, 1)
+    return tile

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -143,12 +143,33 @@ class Recipe(_Part):
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read and check a recipe; RecipeError says what is wrong and where."""
+    """Read and check a recipe; RecipeError says what is wrong and where.
+
+    ``extends: other.yaml`` takes everything that a recipe does not say itself from the one beside
+    it; lists are taken or replaced whole.
+    """
     try:
-        return Recipe.model_validate(yaml.safe_load(path.read_text("utf-8")))
+        return Recipe.model_validate(_extended(path))
     except (OSError, yaml.YAMLError, ValidationError) as error:
         msg = f"recipe {path}: {error}"
         raise RecipeError(msg) from error
+
+
+def _extended(path: Path) -> Any:
+    """Return a recipe file's content over that of the recipe it extends."""
+    own = yaml.safe_load(path.read_text("utf-8"))
+    if not isinstance(own, dict) or "extends" not in own:
+        return own
+    return _over(_extended(path.parent / own.pop("extends")), own)
+
+
+def _over(base: Any, own: Any) -> Any:
+    if not isinstance(base, dict) or not isinstance(own, dict):
+        return own
+    return {
+        k: _over(base[k], own[k]) if k in own and k in base else own.get(k, base.get(k))
+        for k in {**base, **own}
+    }
 
 
 def shared_root() -> Path:

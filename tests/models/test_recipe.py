@@ -8,7 +8,9 @@ from models.training.classes import CLASSES
 from models.training.errors import RecipeError
 from models.training.recipe import REPOSITORY, read_recipe
 
-RECIPES = sorted((REPOSITORY / "models" / "training" / "recipes").glob("*.yaml"))
+FOLDER = REPOSITORY / "models" / "training" / "recipes"
+RECIPES = sorted(FOLDER.glob("*.yaml"))
+DEFAULT = FOLDER / "gridwatch-n.yaml"
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
@@ -25,12 +27,31 @@ def test_a_shipped_recipe_weighs_only_known_classes(path: Path) -> None:
 
 def test_an_unknown_key_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "typo.yaml"
-    path.write_text(RECIPES[0].read_text("utf-8") + "\nlerning_rate: 1\n", "utf-8")
+    path.write_text(DEFAULT.read_text("utf-8") + "\nlerning_rate: 1\n", "utf-8")
     with pytest.raises(RecipeError, match="lerning_rate"):
         read_recipe(path)
 
 
 def test_a_comment_does_not_change_the_hash(tmp_path: Path) -> None:
     path = tmp_path / "same.yaml"
-    path.write_text("# a remark\n" + RECIPES[0].read_text("utf-8"), "utf-8")
-    assert read_recipe(path).sha256 == read_recipe(RECIPES[0]).sha256
+    path.write_text("# a remark\n" + DEFAULT.read_text("utf-8"), "utf-8")
+    assert read_recipe(path).sha256 == read_recipe(DEFAULT).sha256
+
+
+def test_a_recipe_that_extends_another_takes_the_rest_from_it() -> None:
+    free, default = read_recipe(FOLDER / "gridwatch-n-free.yaml"), read_recipe(DEFAULT)
+    assert free.training.learning_rate == default.training.learning_rate
+    assert free.training.steps < default.training.steps
+    assert free.sources != default.sources
+
+
+def test_the_free_recipe_names_only_licences_that_are_free() -> None:
+    free = read_recipe(FOLDER / "gridwatch-n-free.yaml")
+    assert {source.licence.split(" (")[0] for source in free.sources} == {"CC BY 4.0"}
+
+
+def test_a_recipe_that_extends_nothing_known_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "child.yaml"
+    path.write_text("extends: parent.yaml\nname: child\n", "utf-8")
+    with pytest.raises(RecipeError, match=r"parent\.yaml"):
+        read_recipe(path)
