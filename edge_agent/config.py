@@ -133,6 +133,9 @@ class Preset(Section):
 class Rule(Section):
     """When an issue of one category is raised, repeated and cleared."""
 
+    enabled: bool = Field(
+        True, description="false: not judged on this camera; its open issues are withdrawn"
+    )
     score_min: Fraction | None = Field(
         None, description="lowest score that raises; absent: the model card's threshold"
     )
@@ -142,8 +145,10 @@ class Rule(Section):
     clear_after_s: Seconds = Field(60, description="cleared after not being seen for so long")
     heartbeat_s: Positive = Field(300, description="an open issue is reported again this often")
     severity: Severity = Field(Severity.NORMAL, description="normal or urgent")
-    night: Literal["judge", "suspend"] = Field(
-        "judge", description="whether looks in the dark count; suspend is not acted on yet"
+    night: Literal["judge", "suspend", "if_lit"] = Field(
+        "judge",
+        description="from dusk to dawn by the sun at the camera: judge as by day, suspend "
+        "judgement (nothing is raised and nothing cleared), or judge only while the street is lit",
     )
 
     @model_validator(mode="after")
@@ -197,6 +202,23 @@ class CameraConfig(Section):
             raise ValueError(f"zone id {min(twice)} is used twice")
         return self
 
+    @model_validator(mode="after")
+    def _night_is_known(self) -> Self:
+        wanting = [name for name, rule in self.rules.items() if rule.night != "judge"]
+        if wanting and self.lonlat is None:
+            raise ValueError(
+                f"rules.{wanting[0]}.night needs camera.location (or place): "
+                "when night falls depends on where the camera stands"
+            )
+        return self
+
+    @property
+    def lonlat(self) -> tuple[float, float] | None:
+        """Where the camera stands, or at least one of its ground points."""
+        if self.camera.location is not None:
+            return self.camera.location.lon, self.camera.location.lat
+        return self.place.points[0].lonlat if self.place else None
+
     def rule(self, category: Category) -> Rule:
         """The rule of a category: what the file says, over the category's defaults."""
         own = self.rules[category].model_dump(exclude_unset=True) if category in self.rules else {}
@@ -219,11 +241,9 @@ class CameraConfig(Section):
 
 def idle_keys(config: CameraConfig) -> tuple[str, ...]:
     """Name the keys of a camera file that are valid but that this version does not act on."""
-    suspended = [name for name, rule in config.rules.items() if rule.night == "suspend"]
     return (
         *(["streams.evidence"] if config.streams and config.streams.evidence else []),
         *(["presets"] if config.presets else []),
-        *(f"rules.{name}.night" for name in suspended),
     )
 
 

@@ -10,7 +10,7 @@ from contract.catalogue import Category, Family
 from contract.messages import Severity
 from edge_agent.clock import Instant
 from edge_agent.errors import StoreError
-from edge_agent.presence import Issue, Place, Tally
+from edge_agent.presence import Issue, Occlusion, Place, Tally
 from edge_agent.zones import Box
 
 VERSION = 1
@@ -28,11 +28,15 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class CameraIssues:
-    """The places with something on them, and the issues that were cleared not long ago."""
+    """The places with something on them, and the issues that were cleared not long ago.
+
+    `withheld` counts what would have been raised but for a suppression.
+    """
 
     camera_id: str
     places: tuple[Place, ...] = ()
     past: tuple[Past, ...] = ()
+    withheld: int = 0
 
     @property
     def open_places(self) -> tuple[Place, ...]:
@@ -46,6 +50,7 @@ class CameraIssues:
             "camera_id": self.camera_id,
             "places": [_place_out(place) for place in self.places],
             "past": [_past_out(past) for past in self.past],
+            "withheld": self.withheld,
         }
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -67,6 +72,7 @@ class CameraIssues:
                 document["camera_id"],
                 tuple(_place_in(place) for place in document.get("places", ())),
                 tuple(_past_in(past) for past in document.get("past", ())),
+                int(document.get("withheld", 0)),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise StoreError(f"issue state cannot be read: {error!r} in {data[:80]!r}") from error
@@ -87,6 +93,8 @@ def _place_out(place: Place) -> dict[str, Any]:
         "seen_at": _instant_out(place.seen_at),
         "observed_at": _instant_out(place.observed_at),
         "issue": None if place.issue is None else _issue_out(place.issue),
+        "behind": None if place.behind is None else _occlusion_out(place.behind),
+        "withheld": place.withheld,
     }
 
 
@@ -95,12 +103,12 @@ def _place_in(data: dict[str, Any]) -> Place:
     score = float(data["score"])
     votes = data.get("votes", [[category, score]])
     seen_at = _instant_in(data["seen_at"])
-    issue = data.get("issue")
+    issue, behind, box = data.get("issue"), data.get("behind"), _box_in(data["box"])
     return Place(
         family=Family(data["family"]),
         category=category,
         anchor=_box_in(data["anchor"]),
-        box=_box_in(data["box"]),
+        box=box,
         score=score,
         votes=tuple((Category(name), float(vote)) for name, vote in votes),
         history=tuple(seen == "1" for seen in data.get("history", "")),
@@ -109,7 +117,9 @@ def _place_in(data: dict[str, Any]) -> Place:
         first_seen_at=datetime.fromisoformat(data["first_seen_at"]),
         seen_at=seen_at,
         observed_at=_instant_in(data["observed_at"]) if "observed_at" in data else seen_at,
-        issue=None if issue is None else _issue_in(issue),
+        issue=None if issue is None else _issue_in(issue, box),
+        behind=None if behind is None else _occlusion_in(behind),
+        withheld=bool(data.get("withheld", False)),
     )
 
 
@@ -126,7 +136,7 @@ def _past_in(data: dict[str, Any]) -> Past:
     return Past(
         Family(data["family"]),
         _box_in(data["anchor"]),
-        _issue_in(data["issue"]),
+        _issue_in(data["issue"], _box_in(data["anchor"])),
         datetime.fromisoformat(data["first_seen_at"]),
     )
 
@@ -138,17 +148,28 @@ def _issue_out(issue: Issue) -> dict[str, Any]:
         "category": issue.category,
         "severity": issue.severity,
         "reported_at": _instant_out(issue.reported_at),
+        "box": issue.box,
     }
 
 
-def _issue_in(data: dict[str, Any]) -> Issue:
+def _issue_in(data: dict[str, Any], box: Box) -> Issue:
     return Issue(
         UUID(data["issue_id"]),
         int(data["revision"]),
         Category(data["category"]),
         Severity(data["severity"]),
         _instant_in(data["reported_at"]),
+        _box_in(data.get("box", box)),
     )
+
+
+def _occlusion_out(behind: Occlusion) -> list[Any]:
+    return [behind.box, behind.looks, _instant_out(behind.at)]
+
+
+def _occlusion_in(data: list[Any]) -> Occlusion:
+    box, looks, at = data
+    return Occlusion(_box_in(box), int(looks), _instant_in(at))
 
 
 def _instant_out(at: Instant) -> list[Any]:

@@ -1,31 +1,36 @@
 """The issue state machine of one camera: (state, look, policy) → (state, transitions).
 
 Raised: seen in m of the last n visible looks, for the dwell time, at one place. Cleared: missed in
-m of the last n visible looks, for the clearing time. What lies between changes nothing.
+m of the last n visible looks, for the clearing time. What lies between changes nothing. A miss
+counts by its weight: less while the place is partly covered or its score only doubtful, in full
+when the place is bare, or intact.
 
-Places are associated by overlap with an anchored box, not by tracks from frame to frame. Pure:
-the only time is the look's own; the same looks always give the same transitions.
+Places are associated by overlap with an anchored box and by distance on the ground, not by tracks
+from frame to frame. Pure: the only time is the look's own; the same looks always give the same
+transitions.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from uuid import UUID
 
 from contract.catalogue import Category, Family
 from contract.messages import Phase, Reason, Severity
 from edge_agent.clock import Instant
+from edge_agent.config import Rule
 from edge_agent.issue_state import CameraIssues, Past
 from edge_agent.looks import Look
 from edge_agent.observations import (
     CONTESTED,
+    HIDDEN_SHARE,
     RIVAL_IOU,
     Finding,
     Scene,
     containment,
     iou,
-    same_place,
 )
 from edge_agent.policy import Policy
 from edge_agent.presence import Issue, Place, Tally
@@ -36,6 +41,14 @@ __all__ = ["CameraIssues", "Past", "Place", "Policy", "Tally", "Transition", "st
 # A camera holds so many places, the best scores first, and remembers so many cleared ones.
 MAX_PLACES = 64
 MAX_PAST = 64
+
+# A cover of which this much is covered makes no candidate: half a cover looks broken.
+HALF_HIDDEN = HIDDEN_SHARE / 2
+
+# An open issue whose box overlaps what was last reported by less than this has grown, shrunk or
+# shifted; it is reported again, but not more often than this.
+CHANGED_IOU = 0.5
+CHANGES_EVERY_S = 30.0
 
 # A heap that lies so far inside a bin's box is that bin's, and a speck inside a heap is the heap's.
 NESTED_CONTAINMENT = 0.8
@@ -66,7 +79,8 @@ def step(
 ) -> tuple[CameraIssues, tuple[Transition, ...]]:
     """Take one look into account.
 
-    A suspended look says nothing about any place; it only lets candidates expire.
+    A suspended look says nothing about any place; it only lets candidates expire. By night the
+    same holds for the categories whose policy says so.
     """
     state = _rebased(state, look.at)
     places = tuple(
@@ -77,9 +91,10 @@ def step(
     state = replace(state, places=places, past=_remembered(state.past, look.at, policy))
     if look.suspended is not None:
         return state, ()
-    state = replace(state, places=_kept(_observed(places, look, policy), policy))
-    state, cleared = _clear(state, look, policy)
-    state, raised = _raise(state, look, policy)
+    awake = replace(look, judged=policy.judged(look))
+    state = replace(state, places=_kept(_observed(places, awake, policy), policy))
+    state, cleared = _clear(state, awake, policy)
+    state, raised = _raise(state, awake, policy)
     state, updated = _update(state, look, policy)
     return state, (*cleared, *raised, *updated)
 
@@ -117,6 +132,7 @@ def _rebased(state: CameraIssues, at: Instant) -> CameraIssues:
             seen_at=at if ahead(value.seen_at) else value.seen_at,
             observed_at=at if ahead(value.observed_at) else value.observed_at,
             issue=None if value.issue is None else issue(value.issue),
+            behind=None if value.behind is None or ahead(value.behind.at) else value.behind,
         )
 
     return replace(
@@ -132,8 +148,8 @@ def _observed(places: tuple[Place, ...], look: Look, policy: Policy) -> tuple[Pl
     for finding in scene.findings:
         if len(known) >= MAX_PLACES:
             break
-        if _founds(finding, look.at, policy) and not any(
-            place.family is finding.category.family and place.shows(finding.box_xyxyn)
+        if _founds(finding, scene, look.at, policy) and not any(
+            place.family is finding.category.family and _shows(place, finding, policy)
             for place in known
         ):
             known.append(Place.founded(finding, look.at))
@@ -145,22 +161,37 @@ def _observe(place: Place, scene: Scene, look: Look, policy: Policy) -> Place:
     found = [
         finding
         for finding in scene.of_family(place.family)
-        if place.shows(finding.box_xyxyn)
+        if _shows(place, finding, policy)
         and policy.judges(finding.category, place.anchor, look.at.utc)
     ]
     if found:
+        if not place.is_open and _is_half_hidden(place.family, place.anchor, scene):
+            return place
         return place.seen(found, look.at, terms)
-    visible = (
-        place.category in look.judged
-        and policy.judges(place.category, place.anchor, look.at.utc)
-        and not scene.hides(place.family, place.anchor)
-    )
-    return place.unseen(look.at, terms) if visible else place
+    judged = place.category in look.judged
+    if not (judged and policy.judges(place.category, place.anchor, look.at.utc)):
+        return place
+    absence = scene.absence(place.family, place.anchor, terms.keep_score)
+    if absence.occluder is not None:
+        return place.hidden(absence.occluder, look.at)
+    if not absence.intact and place.is_behind_parked(look.at, terms):
+        return place
+    return place.unseen(look.at, terms, absence.weight)
 
 
-def _founds(finding: Finding, at: Instant, policy: Policy) -> bool:
+def _shows(place: Place, finding: Finding, policy: Policy) -> bool:
+    same = partial(policy.same_place, place.family)
+    return place.shows(finding.box_xyxyn, same)
+
+
+def _founds(finding: Finding, scene: Scene, at: Instant, policy: Policy) -> bool:
     enough = finding.score >= policy.terms[finding.category].raise_score
-    return enough and policy.judges(finding.category, finding.box_xyxyn, at.utc)
+    whole = not _is_half_hidden(finding.category.family, finding.box_xyxyn, scene)
+    return enough and whole and policy.judges(finding.category, finding.box_xyxyn, at.utc)
+
+
+def _is_half_hidden(family: Family, box: Box, scene: Scene) -> bool:
+    return family is Family.COVER and scene.covered(family, box) > HALF_HIDDEN
 
 
 def _kept(places: tuple[Place, ...], policy: Policy) -> tuple[Place, ...]:
@@ -168,7 +199,7 @@ def _kept(places: tuple[Place, ...], policy: Policy) -> tuple[Place, ...]:
     kept: list[Place] = []
     for place in sorted(places, key=_rank):
         lapsed = not place.is_open and place.has_lapsed(policy.terms[place.category])
-        if place.is_open or not (lapsed or any(_is_one(place, other) for other in kept)):
+        if place.is_open or not (lapsed or any(_is_one(place, other, policy) for other in kept)):
             kept.append(place)
     return tuple(kept)
 
@@ -184,10 +215,11 @@ def _rank(place: Place) -> tuple[bool, float, float, str, Box]:
     )
 
 
-def _is_one(candidate: Place, other: Place) -> bool:
+def _is_one(candidate: Place, other: Place, policy: Policy) -> bool:
     if candidate.family is not other.family:
         return False
-    return same_place(candidate.box, other.anchor if other.is_open else other.box)
+    theirs = other.anchor if other.is_open else other.box
+    return policy.same_place(candidate.family, candidate.box, theirs)
 
 
 def _remembered(past: tuple[Past, ...], at: Instant, policy: Policy) -> tuple[Past, ...]:
@@ -232,10 +264,23 @@ def _raise(
         and place.stands(policy.terms[place.category])
     ]
     for place in sorted(ready, key=lambda one: (-one.strength, *_rank(one))):
-        if not any(_forbids(other, place) for other in state.places if other is not place):
-            state, transition = _open(state, place, look.at, policy)
-            transitions.append(transition)
+        if any(_forbids(other, place) for other in state.places if other is not place):
+            continue
+        if policy.suppression(place.category, place.box, look.at.utc) is not None:
+            state = _withhold(state, place)
+            continue
+        state, transition = _open(state, place, look.at, policy)
+        transitions.append(transition)
     return state, tuple(transitions)
+
+
+def _withhold(state: CameraIssues, place: Place) -> CameraIssues:
+    """Count, once a place, that a suppression kept it from being raised."""
+    if place.withheld:
+        return state
+    held = replace(place, withheld=True)
+    places = tuple(held if one is place else one for one in state.places)
+    return replace(state, places=places, withheld=state.withheld + 1)
 
 
 def _forbids(other: Place, place: Place) -> bool:
@@ -262,10 +307,11 @@ def _open(
     state: CameraIssues, place: Place, at: Instant, policy: Policy
 ) -> tuple[CameraIssues, Transition]:
     """Raise an issue, or continue the one that was cleared at the same place."""
-    past = _past_of(place, state.past)
+    past = _past_of(place, state.past, policy)
     severity = policy.terms[place.category].rule.severity
     if past is None:
-        issue = Issue(_issue_id(state.camera_id, place, at), 0, place.category, severity, at)
+        issue_id = _issue_id(state.camera_id, place, at)
+        issue = Issue(issue_id, 0, place.category, severity, at, place.box)
         opened = replace(place, issue=issue, anchor=place.box)
     else:
         issue = replace(past.issue, severity=severity)
@@ -277,27 +323,38 @@ def _open(
     return replace(state, places=places, past=left), transition
 
 
-def _past_of(place: Place, past: tuple[Past, ...]) -> Past | None:
-    same = [one for one in past if one.family is place.family and same_place(one.anchor, place.box)]
+def _past_of(place: Place, past: tuple[Past, ...], policy: Policy) -> Past | None:
+    same = [
+        one
+        for one in past
+        if one.family is place.family and policy.same_place(one.family, one.anchor, place.box)
+    ]
     return max(same, key=lambda one: iou(one.anchor, place.box)) if same else None
 
 
 def _update(
     state: CameraIssues, look: Look, policy: Policy
 ) -> tuple[CameraIssues, tuple[Transition, ...]]:
-    """Report open issues again whose category changed or whose heartbeat is due."""
+    """Report open issues again that changed, or whose heartbeat is due."""
     transitions, places = [], []
     for place in state.places:
         updated = place
         if place.issue is not None and place.category in look.judged:
             rule = policy.terms[place.category].rule
             silent_s = look.at.seconds_since(place.issue.reported_at)
-            if place.category is not place.issue.category or silent_s >= rule.heartbeat_s:
+            if _has_changed(place, place.issue, rule, silent_s) or silent_s >= rule.heartbeat_s:
                 issue = replace(place.issue, severity=rule.severity)
                 updated, transition = _reported(replace(place, issue=issue), look.at, Phase.UPDATED)
                 transitions.append(transition)
         places.append(updated)
     return replace(state, places=tuple(places)), tuple(transitions)
+
+
+def _has_changed(place: Place, issue: Issue, rule: Rule, silent_s: float) -> bool:
+    """Say whether an issue is not any more what was last reported: state, urgency or extent."""
+    if place.category is not issue.category or rule.severity is not issue.severity:
+        return True
+    return silent_s >= CHANGES_EVERY_S and iou(place.box, issue.box) < CHANGED_IOU
 
 
 def _reported(
@@ -311,6 +368,7 @@ def _reported(
         revision=place.issue.revision + 1,
         category=place.category,
         reported_at=at,
+        box=place.box,
     )
     transition = Transition(
         phase=phase,

@@ -1,17 +1,22 @@
 """One camera's judgement: looks in, placed transitions out; the issue state is kept between."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from edge_agent.clock import Instant
 from edge_agent.config import CameraConfig
 from edge_agent.errors import PlaceError
+from edge_agent.frames import Picture
 from edge_agent.grid import Components, Grid
 from edge_agent.issues import CameraIssues, Policy, Transition, step
 from edge_agent.looks import Look
 from edge_agent.model import ModelCard
-from edge_agent.place import CameraPlace
 from edge_agent.reports import Whereabouts
+
+# Light changes slowly: a picture's brightness is measured this often, and only where it decides.
+LUMA_EVERY_S = 10.0
+LUMA_SIZE = (32, 18)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,18 +58,32 @@ class CameraJudge:
         thresholds = {name: (t.raise_, t.keep) for name, t in card.thresholds.items()}
         self.policy = Policy.of(config, thresholds)
         self.state = state or CameraIssues(config.camera.id)
-        self._place = CameraPlace.of(config.place, config.camera.location)
         self._surroundings = surroundings
+        self._luma: tuple[Instant, float] | None = None
 
     def judge(self, look: Look) -> tuple[Judgement, ...]:
         """Take one look into account; returns what changed."""
-        self.state, transitions = step(self.state, look, self.policy)
+        self.state, transitions = step(self.state, self._lit(look), self.policy)
         return tuple(Judgement(one, self.whereabouts(one)) for one in transitions)
 
     def whereabouts(self, transition: Transition) -> Whereabouts:
         """Place a transition on the ground, in the grid and at its component."""
         near = self._surroundings
-        return Whereabouts.of(transition, self._place, near.grid, near.components)
+        return Whereabouts.of(transition, self.policy.ground, near.grid, near.components)
+
+    def _lit(self, look: Look) -> Look:
+        """Measure the brightness where a night policy asks for it."""
+        if not self.policy.asks_for_luma(look.at.utc):
+            return look
+        if self._luma is None or look.at.seconds_since(self._luma[0]) >= LUMA_EVERY_S:
+            self._luma = look.at, luma(look.frame.picture)
+        return replace(look, luma=self._luma[1])
+
+
+def luma(picture: Picture) -> float:
+    """The picture's mean brightness of 255 (ITU-R BT.601 weights)."""
+    red, green, blue = picture.rgb(*LUMA_SIZE).reshape(-1, 3).mean(axis=0).tolist()
+    return float(0.299 * red + 0.587 * green + 0.114 * blue)
 
 
 def _text(path: Path) -> str:

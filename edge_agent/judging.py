@@ -23,6 +23,7 @@ from edge_agent.issues import withdraw
 from edge_agent.judge import CameraJudge, Judgement
 from edge_agent.looks import Look
 from edge_agent.model import ModelCard
+from edge_agent.policy import Policy
 from edge_agent.presence import Place
 from edge_agent.reports import Circumstances, Origin, Whereabouts, report_of
 from edge_agent.store import Draft, Evidence, Store
@@ -139,7 +140,9 @@ class Judging:
         self._hooks.on_look(look.frame.camera_id)
 
     def withdraw_what_changed(self, at: Instant) -> None:
-        """At the start: take back issues of removed cameras, and those outside edited zones.
+        """At the start: take back what is not judged any more.
+
+        Issues of removed cameras, outside edited zones, and of categories that were switched off.
 
         Raises StoreError.
         """
@@ -153,15 +156,20 @@ class Judging:
                 self._committed(self._store.commit(camera_id, left.to_json(), drafts))
                 self._store.forget_camera(camera_id)
                 continue
-            judge = camera.judge
+            for reason, which in _changes(camera.judge.policy):
+                self._take_back(camera_id, at, reason, which)
 
-            def outside(place: Place, judge: CameraJudge = judge) -> bool:
-                return not judge.policy.concerns(place.category, place.box)
-
-            judge.state, gone = withdraw(judge.state, at, Reason.ZONE_CHANGED, outside)
-            judgements = [Judgement(one, judge.whereabouts(one)) for one in gone]
-            drafts = self._plain_drafts(camera_id, config_sha256(camera.config), judgements)
-            self._committed(self._store.commit(camera_id, judge.state.to_json(), drafts))
+    def _take_back(
+        self, camera_id: str, at: Instant, reason: Reason, which: Callable[[Place], bool]
+    ) -> None:
+        """Withdraw a camera's issues at the places that `which` names. Raises StoreError."""
+        camera = self._cameras[camera_id]
+        judge = camera.judge
+        state, gone = withdraw(judge.state, at, reason, which)
+        judgements = [Judgement(one, judge.whereabouts(one)) for one in gone]
+        drafts = self._plain_drafts(camera_id, config_sha256(camera.config), judgements)
+        self._committed(self._store.commit(camera_id, state.to_json(), drafts))
+        judge.state = state
 
     # -- inside
 
@@ -241,6 +249,18 @@ class Judging:
             return report_of(judgement.transition, judgement.where, origin, circumstances)
 
         return numbered
+
+
+def _changes(policy: Policy) -> tuple[tuple[Reason, Callable[[Place], bool]], ...]:
+    """Which places an edited camera file no longer judges, by the reason to give."""
+
+    def off(place: Place) -> bool:
+        return not policy.enabled(place.category)
+
+    def outside(place: Place) -> bool:
+        return not policy.concerns(place.category, place.box)
+
+    return ((Reason.RULE_CHANGED, off), (Reason.ZONE_CHANGED, outside))
 
 
 def _caption(judgement: Judgement, config: CameraConfig) -> Caption:

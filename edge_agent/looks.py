@@ -27,12 +27,14 @@ class Look:
     """One frame as a detector saw it: all classes, of which only `judged` may be concluded from.
 
     `suspended` tells why the camera cannot judge at the moment (dark, moved, …); None judges.
+    `luma` is the picture's mean brightness of 255, where somebody measured it.
     """
 
     frame: Frame
     judged: frozenset[Category]
     detections: Detections
     suspended: str | None = None
+    luma: float | None = None
 
     @property
     def at(self) -> Instant:
@@ -44,6 +46,8 @@ def plans_of(config: CameraConfig) -> tuple[LookPlan, ...]:
     """Group a camera's categories into plans, the most frequent first."""
     groups: dict[tuple[float, tuple[int, int]], set[Category]] = {}
     for category in Category:
+        if not config.rule(category).enabled:
+            continue
         rule: LookRule = config.look(category)
         groups.setdefault((rule.every_s, rule.tiles), set()).add(category)
     return tuple(

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.catalogue import Category, Family
+from contract.catalogue import Category, Family, categories_of
 from edge_agent.detections import CLASSES, Detections
 from edge_agent.zones import Box
 
@@ -30,6 +30,18 @@ CONTESTED = frozenset({Family.VENDOR, Family.BIN, Family.GARBAGE})
 OCCLUDERS = frozenset({"person", "vehicle"})
 OCCLUDER_SCORE = 0.3
 HIDDEN_SHARE = 0.35
+# A vehicle with the outline and the foot of an upright thing stands in its stead, not before it.
+SAME_FOOT = 0.1
+
+# What a place looks like when all is well there, and from which score on that is relied on.
+INTACT = {Family.COVER: "manhole_ok", Family.BIN: "garbage_bin"}
+INTACT_SCORE = 0.3
+# How much better the intact thing must explain the place for a look to count as a whole miss.
+INTACT_LEAD = 1.25
+# Below this share of its `keep` score a thing is not there at all; between, it is doubtful.
+FAINT_SHARE = 0.5
+# Doubtful looks count for so little, but count: what never comes back is cleared in the end.
+MIN_ABSENCE = 0.1
 _SAMPLES = (np.arange(16) + 0.5) / 16
 
 
@@ -69,19 +81,42 @@ def same_place(a: Box, b: Box) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One box of something that is wrong, unbeaten by anything on its spot."""
+    """One box of something that is wrong.
+
+    `score` is its family's: how surely something of the family is there, whatever its category;
+    `vote` is this category's own share of it.
+    """
 
     category: Category
     box_xyxyn: Box
     score: float
+    vote: float
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """What a look that does not show a thing says about its place.
+
+    `weight` is how much the look counts as a miss: 1 for a bare or intact place in full view, 0
+    when it says nothing. `occluder` hides the place; `intact` was seen there.
+    """
+
+    weight: float
+    occluder: Box | None = None
+    intact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One look, sorted out: findings with the best score first, and what stands before them."""
+    """One look, sorted out: findings with the best score first, and what stands before them.
+
+    `faint` holds the beaten and doubtful ones too; `intact` what is well, by family.
+    """
 
     findings: tuple[Finding, ...]
-    occluders: tuple[Box, ...]
+    occluders: tuple[tuple[str, Box], ...]
+    faint: tuple[Finding, ...] = ()
+    intact: tuple[tuple[Family, Box, float], ...] = ()
 
     @classmethod
     def of(
@@ -89,35 +124,101 @@ class Scene:
     ) -> Self:
         """Sort out the detections: of `judged` what scores at least `keep` and is not beaten."""
         boxes = _by_class(detections)
-        findings = [
-            Finding(category, box, score)
+        faint = [
+            Finding(category, box, _family_score(category, box, score, boxes), score)
             for category in sorted(judged)
             for box, score in boxes[category.value]
-            if score >= keep[category] and not _beaten(box, score, _RIVALS[category], boxes)
+            if score >= FAINT_SHARE * keep[category]
         ]
-        findings.sort(key=lambda found: (-found.score, found.category, found.box_xyxyn))
+        faint.sort(key=lambda found: (-found.score, -found.vote, found.category, found.box_xyxyn))
+        findings = [
+            found
+            for found in faint
+            if found.score >= keep[found.category] and not _beaten(found, boxes)
+        ]
         occluders = tuple(
-            box
+            (name, box)
             for name in sorted(OCCLUDERS)
             for box, score in boxes[name]
             if score >= OCCLUDER_SCORE
         )
-        return cls(tuple(findings), occluders)
+        intact = tuple(
+            (family, box, score) for family, name in INTACT.items() for box, score in boxes[name]
+        )
+        return cls(tuple(findings), occluders, tuple(faint), intact)
 
     def of_family(self, family: Family) -> tuple[Finding, ...]:
         """The findings of one family, the best score first."""
         return tuple(found for found in self.findings if found.category.family is family)
 
-    def hides(self, family: Family, box_xyxyn: Box) -> bool:
-        """Say whether people and vehicles cover so much of a place that nothing follows from it.
+    def covered(self, family: Family, box_xyxyn: Box) -> float:
+        """How much of a place people and vehicles cover, as a share of it.
 
-        What ends above the middle of an upright thing's box stands behind it and hides nothing;
-        a cover lies flat, so whatever overlaps it hides it.
+        What ends above the middle of an upright thing's box stands behind it and hides nothing,
+        and a vehicle of its outline and foot stands in its stead: two things cannot share the
+        ground. A cover lies flat, so whatever overlaps it hides it.
         """
-        x1, y1, x2, y2 = box_xyxyn
-        middle = (y1 + y2) / 2
-        before = [box for box in self.occluders if family is Family.COVER or box[3] > middle]
-        return _covered_share((x1, y1, x2, y2), before) > HIDDEN_SHARE
+        return _covered_share(box_xyxyn, self._before(family, box_xyxyn))
+
+    def hides(self, family: Family, box_xyxyn: Box) -> bool:
+        """Say whether so much of a place is covered that nothing follows from it."""
+        return self.covered(family, box_xyxyn) > HIDDEN_SHARE
+
+    def absence(self, family: Family, box_xyxyn: Box, keep_score: float) -> Absence:
+        """Say what follows from a look in which a place shows no finding.
+
+        An intact thing there is visible, and weighs by how much better it explains the place.
+        Else the look weighs the less, the more of the place is covered and the nearer the best
+        score there still comes to `keep_score`.
+        """
+        score = max(
+            (
+                one.score
+                for one in self.faint
+                if one.category.family is family and same_place(one.box_xyxyn, box_xyxyn)
+            ),
+            default=0.0,
+        )
+        well = self._intact_at(family, box_xyxyn)
+        if well >= INTACT_SCORE and well > score:
+            lead = (well / score - 1) / (INTACT_LEAD - 1) if score > 0 else 1.0
+            return Absence(min(1.0, max(MIN_ABSENCE, lead)), intact=True)
+        before = self._before(family, box_xyxyn)
+        covered = _covered_share(box_xyxyn, before)
+        if covered > HIDDEN_SHARE:
+            return Absence(0.0, max(before, key=lambda box: intersection(box, box_xyxyn)))
+        sure = 1.0
+        if score < keep_score:
+            sure = (keep_score - score) / ((1 - FAINT_SHARE) * keep_score)
+        return Absence(min(1.0, max(MIN_ABSENCE, sure)) * (1 - covered / HIDDEN_SHARE))
+
+    def _before(self, family: Family, box: Box) -> list[Box]:
+        if family is Family.COVER:
+            return [occluder for _, occluder in self.occluders]
+        middle = (box[1] + box[3]) / 2
+        return [
+            occluder
+            for name, occluder in self.occluders
+            if occluder[3] > middle and not (name == "vehicle" and _replaces(occluder, box))
+        ]
+
+    def _intact_at(self, family: Family, box: Box) -> float:
+        return max(
+            (
+                score
+                for kind, other, score in self.intact
+                if kind is family and iou(other, box) > RIVAL_IOU
+            ),
+            default=0.0,
+        )
+
+
+def _replaces(occluder: Box, box: Box) -> bool:
+    """Say whether a vehicle stands where an upright thing stood, so that it is gone."""
+    return (
+        iou(occluder, box) > RIVAL_IOU
+        and abs(occluder[3] - box[3]) <= (box[3] - box[1]) * SAME_FOOT
+    )
 
 
 def _rivals(category: Category) -> tuple[str, ...]:
@@ -149,13 +250,26 @@ def _fraction(value: float) -> float:
     return round(min(1.0, max(0.0, value)), 6)
 
 
-def _beaten(
-    box: Box, score: float, rivals: tuple[str, ...], boxes: dict[str, list[tuple[Box, float]]]
-) -> bool:
+def _family_score(
+    category: Category, box: Box, score: float, boxes: dict[str, list[tuple[Box, float]]]
+) -> float:
+    """How surely something of the family is there: a detector divides its score between states.
+
+    Noisy-or over the best box of each category on the spot.
+    """
+    doubt = 1 - score
+    for other in categories_of(category.family):
+        if other is not category:
+            near = [s for b, s in boxes[other.value] if iou(b, box) > RIVAL_IOU]
+            doubt *= 1 - max(near, default=0.0)
+    return round(1 - doubt, 6)
+
+
+def _beaten(found: Finding, boxes: dict[str, list[tuple[Box, float]]]) -> bool:
     return any(
-        other_score > RIVAL_LEAD.get(name, 1.0) * score and iou(box, other) > RIVAL_IOU
-        for name in rivals
-        for other, other_score in boxes[name]
+        score > RIVAL_LEAD.get(name, 1.0) * found.score and iou(found.box_xyxyn, box) > RIVAL_IOU
+        for name in _RIVALS[found.category]
+        for box, score in boxes[name]
     )
 
 

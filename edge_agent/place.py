@@ -159,6 +159,18 @@ class CameraPlace:
             method="camera_point",
         )
 
+    def apart_m(self, family: Family, a: Box, b: Box) -> tuple[float, float] | None:
+        """How far apart two boxes stand on the ground, and the error of that, metres.
+
+        None where that is not known from ground points.
+        """
+        one, other = self._by_homography(family, a), self._by_homography(family, b)
+        if self.homography is None or one is None or other is None:
+            return None
+        lonlat = np.array([(one.lon, one.lat), (other.lon, other.lat)])
+        (ax, ay), (bx, by) = self.homography.plane.to_xy(lonlat).tolist()
+        return hypot(bx - ax, by - ay), hypot(one.error_m, other.error_m)
+
     def _by_homography(self, family: Family, box_xyxyn: Box) -> Position | None:
         if self.homography is None:
             return None

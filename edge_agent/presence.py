@@ -1,6 +1,6 @@
 """The evidence that gathers at one place: whether something stands there, and since when."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from contract.catalogue import Category, Family
 from contract.messages import Severity
 from edge_agent.clock import Instant
-from edge_agent.observations import Finding, iou, same_place
+from edge_agent.observations import Finding, iou
 from edge_agent.policy import Terms
 from edge_agent.zones import Box
 
@@ -21,6 +21,9 @@ MIN_SEEN_SHARE = 0.5
 VOTE_SHARE = 1 / 4
 # An open issue changes its category when another's votes exceed its own by this factor.
 CATEGORY_LEAD = 1.25
+# What hid a place in two looks running, at one spot, is parked before it.
+PARKED_IOU = 0.6
+PARKED_LOOKS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,9 @@ class Tally:
     window_s: float = 0.0
 
     def plus(self, *, seen: bool, seconds: float) -> "Tally":
-        """Count one more visible look."""
-        return Tally(self.seen + seen, self.visible + 1, self.window_s + seconds)
+        """Count one more visible look; `seconds` below zero take some back."""
+        window_s = max(0.0, self.window_s + seconds)
+        return Tally(self.seen + seen, self.visible + 1, window_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,16 @@ class Issue:
     category: Category
     severity: Severity
     reported_at: Instant
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Occlusion:
+    """What was last seen before a place, in how many looks, and when."""
+
+    box: Box
+    looks: int
+    at: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +67,8 @@ class Place:
 
     `anchor` is where it stands and never follows slowly; `box` is the smoothed box of late.
     `history` holds the last visible looks, the newest last; `standing` counts since it stands
-    there, `missing` since it was last found. `votes` are mean scores by category.
+    there, `missing` since it was last found. `votes` are mean scores by category. `withheld` is
+    true once raising it was held back by a suppression.
     """
 
     family: Family
@@ -69,6 +84,8 @@ class Place:
     seen_at: Instant
     observed_at: Instant
     issue: Issue | None = None
+    behind: Occlusion | None = None
+    withheld: bool = False
 
     @classmethod
     def founded(cls, finding: Finding, at: Instant) -> "Place":
@@ -79,7 +96,7 @@ class Place:
             anchor=finding.box_xyxyn,
             box=finding.box_xyxyn,
             score=finding.score,
-            votes=((finding.category, finding.score),),
+            votes=((finding.category, finding.vote),),
             history=(True,),
             standing=Tally(1, 1),
             missing=Tally(),
@@ -98,9 +115,9 @@ class Place:
         """The mean score, weighed with how often it was seen of late: who wins a contested spot."""
         return self.score * sum(self.history) / len(self.history) if self.history else 0.0
 
-    def shows(self, box: Box) -> bool:
+    def shows(self, box: Box, same: Callable[[Box, Box], bool]) -> bool:
         """Say whether a box belongs here; an open issue never follows what moves away."""
-        return same_place(box, self.anchor) or (not self.is_open and same_place(box, self.box))
+        return same(box, self.anchor) or (not self.is_open and same(box, self.box))
 
     def seen(self, findings: Iterable[Finding], at: Instant, terms: Terms) -> "Place":
         """Count a look that showed it; `findings` are those that belong here, at least one."""
@@ -111,6 +128,7 @@ class Place:
         votes = _voted(self.votes, found, max(VOTE_SHARE * pace, 1 / (self.standing.seen + 1)))
         place = replace(
             self._counted(seen=True, at=at, terms=terms),
+            behind=None,
             box=_blend(self.box, best.box_xyxyn, pace),
             score=self.score + pace * (top - self.score),
             votes=votes,
@@ -119,9 +137,29 @@ class Place:
         )
         return place.settled(at)
 
-    def unseen(self, at: Instant, terms: Terms) -> "Place":
-        """Count a look in which the place was visible and empty."""
-        return self._counted(seen=False, at=at, terms=terms)
+    def unseen(self, at: Instant, terms: Terms, weight: float = 1.0) -> "Place":
+        """Count a look in which the place was visible and empty.
+
+        `weight` says how surely; it slows the clearing of an open issue and excuses no candidate.
+        """
+        return self._counted(seen=False, at=at, terms=terms, weight=weight if self.is_open else 1.0)
+
+    def hidden(self, by: Box, at: Instant) -> "Place":
+        """Remember what stands before the place."""
+        stays = self.behind is not None and iou(self.behind.box, by) >= PARKED_IOU
+        looks = self.behind.looks + 1 if stays and self.behind else 1
+        return replace(self, behind=Occlusion(by, looks, at))
+
+    def is_behind_parked(self, at: Instant, terms: Terms) -> bool:
+        """Say whether something parked before the place is probably still there.
+
+        A detector loses a parked lorry for some looks; a place is not visible because of that.
+        """
+        return (
+            self.behind is not None
+            and self.behind.looks >= PARKED_LOOKS
+            and at.seconds_since(self.behind.at) <= terms.parked_s
+        )
 
     def stands(self, terms: Terms) -> bool:
         """Say whether m of the last n looks showed it, for its dwell time, clearly enough."""
@@ -155,12 +193,12 @@ class Place:
             self, anchor=self.box, standing=Tally(1, 1), missing=Tally(), first_seen_at=at.utc
         )
 
-    def _counted(self, *, seen: bool, at: Instant, terms: Terms) -> "Place":
+    def _counted(self, *, seen: bool, at: Instant, terms: Terms, weight: float = 1.0) -> "Place":
         elapsed_s = at.seconds_since(self.observed_at)
         fresh = self.history if elapsed_s <= terms.stale_s else ()
         history = (*fresh, seen)[-terms.rule.of_n :]
         gone = _is_mostly_missed(history, terms)
-        missing_s = min(elapsed_s, terms.missing_step_s)
+        missing_s = (-1.0 if seen else weight) * min(elapsed_s, terms.missing_step_s)
         standing_s = 0.0 if gone else min(elapsed_s, terms.standing_step_s)
         found_again = seen and not gone
         return replace(
@@ -195,7 +233,7 @@ def _voted(
 ) -> tuple[tuple[Category, float], ...]:
     scores = dict(votes)
     for category in {*scores, *(one.category for one in found)}:
-        score = max((one.score for one in found if one.category is category), default=0.0)
+        score = max((one.vote for one in found if one.category is category), default=0.0)
         old = scores.get(category, 0.0)
         scores[category] = old + pace * (score - old)
     return tuple(sorted(scores.items()))

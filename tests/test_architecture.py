@@ -16,7 +16,7 @@ PACKAGES = ("contract", "edge_agent", "central_ingest", "benchmarks", "models")
 PURE = {
     "edge_agent.issues", "edge_agent.observations", "edge_agent.zones", "edge_agent.place", "edge_agent.masking",
     "edge_agent.reports", "edge_agent.detections", "edge_agent.looks",
-    "edge_agent.policy", "edge_agent.presence", "edge_agent.issue_state", "edge_agent.grid",
+    "edge_agent.policy", "edge_agent.sun", "edge_agent.suppressions", "edge_agent.presence", "edge_agent.issue_state", "edge_agent.grid",
     "central_ingest.dedup", "central_ingest.cases", "central_ingest.calendar",
 }  # fmt: skip
 IMPURE_LIBRARIES = {

@@ -51,8 +51,9 @@ def look(
     *,
     judged: frozenset[Category] = EVERYTHING,
     suspended: str | None = None,
+    luma: float | None = None,
 ) -> Look:
-    return Look(Frame("cam-01", at, PICTURE), judged, detections(boxes), suspended)
+    return Look(Frame("cam-01", at, PICTURE), judged, detections(boxes), suspended, luma)
 
 
 def shifted(box: Box, dx: float, dy: float = 0.0) -> Box:

@@ -89,14 +89,21 @@ def test_keys_that_this_version_does_not_act_on_are_named(tmp_path: Path) -> Non
     text = (
         MINIMAL
         + "streams: {detect: {url: a.mp4}, evidence: {url: b.mp4}}\n"
-        + "presets: [{id: north}]\nrules: {bin_overflow: {night: suspend}}\n"
+        + "presets: [{id: north}]\n"
     )
     assert idle_keys(load_camera(camera(tmp_path, text))) == (
         "streams.evidence",
         "presets",
-        "rules.bin_overflow.night",
     )
     assert idle_keys(load_camera(camera(tmp_path, MINIMAL))) == ()
+
+
+def test_a_night_policy_needs_to_know_where_the_camera_stands(tmp_path: Path) -> None:
+    night = "rules: {bin_overflow: {night: suspend}}\n"
+    with pytest.raises(ConfigError, match=r"bin_overflow.night needs camera.location"):
+        load_camera(camera(tmp_path, MINIMAL + night))
+    placed = "camera: {id: cam-01, location: {lon: 117.36, lat: 32.93}}\n"
+    assert load_camera(camera(tmp_path, placed + night)).lonlat == (117.36, 32.93)
 
 
 def test_a_camera_id_is_used_once(tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ def test_nothing_is_cleared_in_a_look_that_shows_it() -> None:
     street = opened(CART)
     street.watch(5.8)
     assert street.watch(0.2, [CART]) == []
-    assert [report.phase for report in street.watch(0.2)] == [Phase.CLEARED]
+    assert [report.phase for report in street.watch(0.4)] == [Phase.CLEARED]
 
 
 def test_another_spot_is_another_issue_even_soon_after_clearing() -> None:

@@ -79,3 +79,26 @@ def test_a_camera_without_a_place_reports_none(tmp_path: Path) -> None:
 def test_a_grid_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(PlaceError, match=r"nowhere.geojson: cannot be read"):
         Surroundings.read(tmp_path / "nowhere.geojson", None)
+
+
+@pytest.mark.parametrize(("grey", "raised"), [(90, 1), (10, 0)])
+def test_the_picture_says_whether_a_street_is_lit_by_night(grey: int, raised: int) -> None:
+    rule = {"dwell_s": 2, "seen_m": 3, "of_n": 4, "night": "if_lit"}
+    config = CameraConfig.model_validate(
+        {
+            "camera": {"id": "a", "location": {"lon": 117.36, "lat": 32.93}},
+            "rules": {"bin_overflow": rule},
+        }
+    )
+    judge = CameraJudge(config, card(), Surroundings())
+    box = Detections(
+        np.array([[0.4, 0.4, 0.5, 0.6]], np.float32),
+        np.array([0.8], np.float32),
+        np.array([CLASS_INDEX["bin_overflow"]], np.int64),
+    )
+    found: list[Judgement] = []
+    for tick in range(20):
+        at = Instant(datetime(2026, 1, 1, 16, tzinfo=UTC), tick / 2, "boot")
+        picture = ArrayPicture(np.full((90, 160, 3), grey, np.uint8))
+        found += judge.judge(Look(Frame("a", at, picture), frozenset(Category), box))
+    assert len(found) == raised

@@ -178,6 +178,16 @@ def test_an_issue_outside_the_edited_zones_is_taken_back(store: Store, card: Mod
     assert tested.state().places == ()
 
 
+def test_an_issue_of_a_category_that_was_switched_off_is_taken_back(
+    store: Store, card: ModelCard
+) -> None:
+    desk(store, card).stand(0, 4)
+    tested = desk(store, card, config(rules={"street_vendor": RULE | {"enabled": False}}))
+    tested.judging.withdraw_what_changed(look(9).at)
+    assert [r.reason for r in tested.reports() if r.phase is Phase.WITHDRAWN] == ["rule_changed"]
+    assert tested.state().places == ()
+
+
 def test_nothing_is_taken_back_when_nothing_changed(store: Store, card: ModelCard) -> None:
     desk(store, card).stand(0, 4)
     tested = desk(store, card)

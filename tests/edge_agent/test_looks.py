@@ -61,3 +61,10 @@ def test_plans_share_out_all_categories() -> None:
     plans = plans_of(config)
     assert sorted(c for p in plans for c in p.judged) == sorted(Category)
     assert [p.every_s for p in plans] == sorted(p.every_s for p in plans)
+
+
+def test_what_is_switched_off_is_not_looked_for() -> None:
+    off = {"manhole_damaged": {"enabled": False}, "manhole_missing": {"enabled": False}}
+    plans = plans_of(CameraConfig.model_validate({"camera": {"id": "a"}, "rules": off}))
+    judged = frozenset[Category]().union(*(plan.judged for plan in plans))
+    assert judged == {Category.STREET_VENDOR, Category.BIN_OVERFLOW, Category.EXPOSED_GARBAGE}

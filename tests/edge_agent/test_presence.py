@@ -13,11 +13,11 @@ TERMS = policy().terms[Category.MANHOLE_DAMAGED]
 
 
 def damaged(score: float = 0.6) -> Finding:
-    return Finding(Category.MANHOLE_DAMAGED, BOX, score)
+    return Finding(Category.MANHOLE_DAMAGED, BOX, score, score)
 
 
 def missing(score: float = 0.6) -> Finding:
-    return Finding(Category.MANHOLE_MISSING, BOX, score)
+    return Finding(Category.MANHOLE_MISSING, BOX, score, score)
 
 
 def watched(place: Place, pattern: str, every_s: float = 0.2) -> Place:
