@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_agent.detector import Detector
+from edge_agent.model import load_card
 from models.training.classes import (
     BIN_OVERFLOW,
     CLASSES,
@@ -15,7 +16,7 @@ from models.training.classes import (
     VAL_CLASSES,
     VEHICLE,
 )
-from models.training.export import draft_folder
+from models.training.export import CARD_NAME, draft_folder
 from models.training.judging import (
     TILES,
     WHOLE,
@@ -28,7 +29,7 @@ from models.training.judging import (
 from models.training.metrics import ClassScore, Judged, confusion, evaluate_split, threshold_for
 from models.training.plots import draw_curves, draw_mistakes
 from models.training.quiet import QuietHit, count_by_class, draw_quiet_hits, quiet_hits, readers
-from models.training.recipe import Recipe
+from models.training.recipe import Recipe, start_weights
 from models.training.val_street import make_val_street
 
 THREADS = 2
@@ -81,9 +82,10 @@ def evaluate(recipe: Recipe, folder: Path, model: Path | None = None) -> Evaluat
 def find_thresholds(recipe: Recipe, scores: list[ClassScore]) -> dict[str, dict[str, float]]:
     """Return raise and keep per class: at the recipe's precisions on val with val-street.
 
-    A box counts as right from IoU 0.3 on, as it does for an event.
+    A box counts as right from IoU 0.3 on, as it does for an event. A class without truth keeps the
+    thresholds of the model that the recipe starts from.
     """
-    plan = recipe.evaluation
+    plan, known = recipe.evaluation, _known_thresholds(recipe)
     out: dict[str, dict[str, float]] = {}
     for name in CLASSES:
         own = [s for s in scores if s.class_name == name]
@@ -98,8 +100,17 @@ def find_thresholds(recipe: Recipe, scores: list[ClassScore]) -> dict[str, dict[
             low = threshold_for(values, right, hold, plan.bounds)
             out[name] = {"raise": round(high, 2), "keep": round(min(low, high), 2)}
         else:
-            out[name] = {"raise": plan.bounds[1], "keep": plan.bounds[1]}
+            out[name] = known.get(name, {"raise": plan.bounds[1], "keep": plan.bounds[1]})
     return out
+
+
+def _known_thresholds(recipe: Recipe) -> dict[str, dict[str, float]]:
+    """Return the thresholds of the model folder that holds the start weights; none elsewhere."""
+    folder = start_weights(recipe).parent
+    if not (folder / CARD_NAME).is_file():
+        return {}
+    thresholds = load_card(folder).thresholds
+    return {name: {"raise": t.raise_, "keep": t.keep} for name, t in thresholds.items()}
 
 
 def _confusions(

@@ -22,7 +22,7 @@ from models.training.classes import (
 )
 from models.training.detector import Picture
 from models.training.metrics import ClassScore, Judged, evaluate_split
-from models.training.pictures import LabelledPicture, Rows, labelled_pictures
+from models.training.pictures import LabelledPicture, Rows, some_pictures
 from models.training.pseudo import find_all
 from models.training.recipe import Recipe, shared_root
 from models.training.val_street import StreetScene, in_canvas
@@ -35,9 +35,8 @@ AsPicture = Callable[[Picture], Any]  # BGR in, what `Detector.detect` takes out
 
 
 def val_pictures(recipe: Recipe) -> list[LabelledPicture]:
-    """Return the val split of the recipe's sources."""
-    names = [s.name for s in recipe.sources]
-    return list(labelled_pictures(shared_root() / "data", "val", names))
+    """Return the val split of the recipe's sources; DataError where it is empty."""
+    return some_pictures(shared_root() / "data", "val", [s.name for s in recipe.sources])
 
 
 def as_rgb(picture: Picture) -> ArrayPicture:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from models.training.classes import CLASSES
 from models.training.detector import Picture
 from models.training.errors import DataError
 
@@ -60,10 +61,38 @@ class LabelledPicture:
 
 
 def read_labels(path: Path) -> Rows:
-    """Read a YOLO label file as [n, 5]; an absent or empty file is a picture without objects."""
+    """Read a YOLO label file as [n, 5]; an absent or empty file is a picture without objects.
+
+    Raises DataError naming file and line for what is no class and box.
+    """
     lines = path.read_text("utf-8").split("\n") if path.is_file() else []
-    rows = [[float(v) for v in line.split()] for line in lines if line.strip()]
+    rows = [_label(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
     return np.asarray(rows, np.float32).reshape(-1, 5)
+
+
+def _label(path: Path, number: int, line: str) -> list[float]:
+    try:
+        kind, *box = (float(v) for v in line.split())
+    except ValueError:
+        kind, box = -1.0, []
+    if kind not in range(len(CLASSES)) or len(box) != 4 or not all(0 <= v <= 1 for v in box):
+        raise DataError(
+            f"{path}, line {number}: {line.strip()!r} is no label; expected 'class x y w h' with a "
+            f"class from 0 to {len(CLASSES) - 1} and centre and size as fractions of the picture"
+        )
+    return [kind, *box]
+
+
+def some_pictures(data: Path, split: str, sources: list[str]) -> list[LabelledPicture]:
+    """Return the split's pictures of the named sources; DataError where there is none."""
+    found = list(labelled_pictures(data, split, sources))
+    if not found:
+        raise DataError(
+            f"{data / 'manifest.csv'} names no {split} picture of the recipe's sources "
+            f"({', '.join(sources)}): are its columns split,file,source,camera, and is a source's "
+            "name there as in the recipe?"
+        )
+    return found
 
 
 def labelled_pictures(data: Path, split: str, sources: list[str]) -> Iterator[LabelledPicture]:

@@ -15,7 +15,7 @@ from models.training.cutouts import Cutout, gather_cutouts
 from models.training.damage import broken
 from models.training.detector import Picture
 from models.training.errors import RecipeError
-from models.training.pictures import CCTV_SOURCE, LabelledPicture, Rows, labelled_pictures
+from models.training.pictures import CCTV_SOURCE, LabelledPicture, Rows, some_pictures
 from models.training.prepared import Item, Kind, write_index
 from models.training.pseudo import Found, find_all
 from models.training.recipe import DataSource, Recipe, shared_root
@@ -141,7 +141,7 @@ def with_broken_covers(groups: dict[int, list[Cutout]], count: int, seed: int) -
 def prepare(recipe: Recipe, folder: Path) -> Path:
     """Make everything training needs in ``folder``; return the prepared sub-folder."""
     shared, names = shared_root(), [s.name for s in recipe.sources]
-    pictures = list(labelled_pictures(shared / "data", "train", names))
+    pictures = some_pictures(shared / "data", "train", names)
     missing = set(recipe.held_out) - {p.name for p in pictures}
     if missing:
         msg = f"recipe {recipe.name} holds out {sorted(missing)}, which its sources do not have"

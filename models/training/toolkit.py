@@ -1,6 +1,7 @@
 """The only door to ultralytics and safetensors: build, load, save, fuse."""
 
 import importlib.metadata
+import logging
 import os
 import types
 from functools import cache
@@ -39,6 +40,9 @@ def _ultralytics_tasks() -> types.ModuleType:
         from ultralytics.nn import tasks  # noqa: PLC0415 - heavy, and only with the answer above
     finally:
         importlib.metadata.version = true_version
+    logging.getLogger("ultralytics").setLevel(
+        logging.WARNING
+    )  # it narrates every network it builds
     return tasks
 
 
