@@ -25,6 +25,8 @@ from edge_agent.yaml_file import resolve_secrets
 
 KEEPALIVE_S = 20
 CONNECT_S = 5.0
+# So long the broker keeps receipts and commands for an agent that is away.
+SESSION_EXPIRY_S = 86_400
 WINDOW = 100
 FAILED = 0x80
 NO_SUBSCRIBERS = 0x10
@@ -83,7 +85,8 @@ class Connection:
         """Connect and wait for the broker's word. Raises DeliveryError.
 
         `will` is published as retained status when this connection breaks without `close`.
-        `suffix` tells a probe from the agent itself, which the broker would else disconnect.
+        `suffix` tells a probe from the agent itself, which the broker would else disconnect; a
+        probe leaves no session behind, an agent resumes its own (`resumed`).
         """
         self._shown = f"broker {broker.host}:{broker.port}"
         self._address = address
@@ -94,11 +97,12 @@ class Connection:
         self._lost: str | None = None
         self._window = WINDOW
         self._in_flight: set[int] = set()
+        self.resumed = False
         self._client = self._make_client(broker, f"{address.city}-{address.agent_id}{suffix}")
         if will is not None:
             topic = address.topic(Leaf.STATUS)
             self._client.will_set(topic, will, qos=1, retain=True)
-        self._connect(broker)
+        self._connect(broker, session_s=0 if suffix else SESSION_EXPIRY_S)
 
     def subscribe(self, leaves: Iterable[Leaf]) -> None:
         """Subscribe this agent's own topics. Raises DeliveryError when one is refused."""
@@ -213,9 +217,17 @@ class Connection:
         client.on_message = self._on_message
         return client
 
-    def _connect(self, broker: Broker) -> None:
+    def _connect(self, broker: Broker, session_s: int) -> None:
+        lasting = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        lasting.SessionExpiryInterval = session_s
         try:
-            self._client.connect(broker.host, broker.port, KEEPALIVE_S, clean_start=True)
+            self._client.connect(
+                broker.host,
+                broker.port,
+                KEEPALIVE_S,
+                clean_start=session_s == 0,
+                properties=lasting,
+            )
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise DeliveryError(
@@ -240,9 +252,10 @@ class Connection:
         return DeliveryError(f"{self._shown}: connection lost ({self._lost or 'closed'})")
 
     def _on_connect(
-        self, _client: paho.Client, _data: Any, _flags: Any, code: ReasonCode, given: Any
+        self, _client: paho.Client, _data: Any, flags: Any, code: ReasonCode, given: Any
     ) -> None:
         self._connack = code
+        self.resumed = bool(flags.session_present)
         if code.is_failure:
             self._lost = str(code)
         self._window = min(WINDOW, getattr(given, "ReceiveMaximum", WINDOW))

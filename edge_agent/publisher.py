@@ -301,7 +301,7 @@ def _trouble(puback: int) -> str:
 def wait_s(failures: int, error: DeliveryError) -> float:
     """Return how long to wait after the n-th failure in a row."""
     if isinstance(error, DeliveryRefused):
-        return BACKOFF_REFUSED_S
+        return backoff_s(1, BACKOFF_REFUSED_S, BACKOFF_REFUSED_S)
     return backoff_s(failures, BACKOFF_FIRST_S, BACKOFF_LONGEST_S)
 
 

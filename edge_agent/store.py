@@ -15,6 +15,7 @@ versions: the promises above need every transaction's bounds in this file.
 """
 
 import fcntl
+import itertools
 import os
 import sqlite3
 import threading
@@ -36,6 +37,7 @@ from edge_agent.spool import Spool
 HEADROOM = 0.05
 
 RAISED_LANE, OTHERS_LANE = 0, 1
+SEQ_MAX = 2**63 - 1  # SQLite's largest number; a receipt may name larger ones
 
 Draft = Callable[[UUID, int], IssueReport]
 
@@ -197,16 +199,18 @@ class Store:
     # -- outbox
 
     def due(self, now_s: float, limit: int) -> list[WaitingReport]:
-        """Return reports to offer: half newest `raised`, half oldest others, as far as both go.
+        """Return reports to offer: half newest `raised`, a quarter each newest and oldest others.
 
-        `now_s` is monotonic within this process; see `offered`.
+        So a backlog of any length delays neither a live report nor its own end; what one lane
+        lacks, the others fill. `now_s` is monotonic within this process; see `offered`.
         """
         query = "SELECT seq, body, tries FROM outbox WHERE lane = ? AND due_s <= ? ORDER BY seq"
-        raised = self._rows(f"{query} DESC LIMIT ?", RAISED_LANE, now_s, limit)
-        others = self._rows(f"{query} LIMIT ?", OTHERS_LANE, now_s, limit)
-        chosen = raised[: max(limit - len(others), (limit + 1) // 2)]
-        chosen += others[: limit - len(chosen)]
-        return [WaitingReport(**row) for row in chosen]
+        raised = iter(self._rows(f"{query} DESC LIMIT ?", RAISED_LANE, now_s, limit))
+        newest = iter(self._rows(f"{query} DESC LIMIT ?", OTHERS_LANE, now_s, limit))
+        oldest = iter(self._rows(f"{query} LIMIT ?", OTHERS_LANE, now_s, limit))
+        turns = itertools.zip_longest(raised, newest, raised, oldest)
+        chosen = {row["seq"]: row for turn in turns for row in turn if row is not None}
+        return [WaitingReport(**row) for row in itertools.islice(chosen.values(), limit)]
 
     def offered(self, seqs: Sequence[int], again_s: float) -> None:
         """Note reports that are being offered; without a receipt they are due at `again_s`."""
@@ -233,7 +237,8 @@ class Store:
         settled: list[int] = []
         with self._transaction():
             for first, last in receipt.ranges if receipt.outbox_id == self.outbox_id else ():
-                settled += self._delete_reports("seq BETWEEN ? AND ?", first, last)
+                bounds = (min(first, SEQ_MAX), min(last, SEQ_MAX))
+                settled += self._delete_reports("seq BETWEEN ? AND ?", *bounds)
             for sha256 in receipt.evidence:
                 self._drop_picture(sha256)
         return settled

@@ -117,6 +117,7 @@ class Running:
         self.agent = Agent()
         self.publisher = Publisher(ADDRESS, broker, self.store, SystemClock(), self.agent)
         self.stop = threading.Event()
+        self.ended = False
         self.thread = threading.Thread(target=self.publisher.run, args=(self.stop,))
         self.thread.start()
 
@@ -137,6 +138,9 @@ class Running:
         return self.store.counts().sent
 
     def end(self) -> None:
+        if self.ended:
+            return
+        self.ended = True
         self.stop.set()
         self.publisher.wake()
         self.thread.join(timeout=10)
@@ -336,6 +340,20 @@ def test_receipts_tell_how_far_the_clock_is_off(run: Run, centre: Connect, until
     assert abs(state.offset_s - 5) <= state.error_s + 0.05  # this centre is 5 s ahead
 
 
+def test_a_receipt_that_came_while_the_agent_was_away_waits_in_its_session(
+    run: Run, centre: Connect, until: Until
+) -> None:
+    there, running = centre(receipts=False), run()
+    running.report()
+    until(lambda: there.issues, "the report")
+    outbox_id = str(running.store.outbox_id)
+    running.end()
+    there.receipt(outbox_id, 1)
+    there.leave()
+    again = run()
+    until(lambda: again.waiting() == 0, "the receipt, though no centre is there any more")
+
+
 def test_a_broker_that_is_not_there_is_named(run: Run, mosquitto: Any, until: Until) -> None:
     mosquitto.kill()
     running = run()
@@ -381,4 +399,4 @@ def test_a_probe_does_not_push_the_agent_out(run: Run, mosquitto: Any, until: Un
 
 def test_tries_stay_close_together_and_a_refused_account_is_tried_rarely() -> None:
     assert all(wait_s(n, DeliveryError("")) <= 5 for n in range(1, 99))
-    assert wait_s(1, DeliveryRefused("")) == 30
+    assert all(15 <= wait_s(n, DeliveryRefused("")) <= 30 for n in range(1, 99))

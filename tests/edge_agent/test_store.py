@@ -132,13 +132,29 @@ def test_what_was_offered_is_due_again_later_or_on_a_new_connection(store: Store
     assert len(store.due(0, 10)) == 2
 
 
-def test_newest_raised_and_oldest_others_share_what_can_be_offered(store: Store) -> None:
+def test_newest_raised_newest_and_oldest_others_share_what_can_be_offered(store: Store) -> None:
     phases = [Phase.RAISED, Phase.UPDATED] * 10
     store.commit("cam-01", b"", [draft(n, 1, phase) for n, phase in enumerate(phases)])
-    assert seqs(store.due(0, 4)) == [19, 17, 2, 4]
-    assert seqs(store.due(0, 5)) == [19, 17, 15, 2, 4]
+    assert seqs(store.due(0, 4)) == [19, 20, 17, 2]
+    assert seqs(store.due(0, 5)) == [19, 20, 17, 2, 15]
+    assert sorted(seqs(store.due(0, 99))) == list(range(1, 21))
     store.settle(receipt(store, (5, 20)))
-    assert seqs(store.due(0, 10)) == [3, 1, 2, 4]
+    assert seqs(store.due(0, 10)) == [3, 4, 1, 2]
+
+
+def test_a_live_report_of_any_kind_is_offered_before_a_backlog(store: Store) -> None:
+    store.commit("cam-01", b"", [draft(n, 2, Phase.UPDATED) for n in range(50)])
+    store.offered(seqs(store.due(0, 30)), again_s=60)
+    store.commit("cam-01", b"", [draft(51, 3, Phase.CLEARED), draft(52)])
+    assert set(seqs(store.due(0, 3))) >= {51, 52}
+
+
+@pytest.mark.parametrize("last", [2**63, 2**70])
+def test_a_receipt_for_numbers_beyond_all_bounds_settles_what_there_is(
+    store: Store, last: int
+) -> None:
+    store.commit("cam-01", b"", [draft(1), draft(2)])
+    assert store.settle(receipt(store, (2, last), (last, last + 1))) == [2]
 
 
 def test_a_picture_waits_as_a_file_until_it_is_uploaded(tmp_path: Path, store: Store) -> None:
