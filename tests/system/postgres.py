@@ -78,7 +78,16 @@ class Postgres:
                   "--encoding=UTF8", "-D", str(self.folder / "data"))  # fmt: skip
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it answers; what a kill left behind may need a moment to go."""
+        ends_s = time.monotonic() + 60
+        while not self._answers():
+            if self._process is None or self._process.poll() is not None:
+                self._launch()
+            if time.monotonic() > ends_s:
+                raise AssertionError(f"PostgreSQL does not start:\n{self.log()[-2000:]}")
+            time.sleep(0.05)
+
+    def _launch(self) -> None:
         options = [part for item in SETTINGS.items() for part in ("-c", "=".join(item))]
         with (self.folder / "postgres.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -86,11 +95,6 @@ class Postgres:
                  "-p", str(self.port), "-k", str(self.folder), *options],
                 stdout=log, stderr=log, cwd=self.folder, user=_user(), start_new_session=True,
             )  # fmt: skip
-        ends_s = time.monotonic() + 60
-        while not self._answers():
-            if time.monotonic() > ends_s or self._process.poll() is not None:
-                raise AssertionError(f"PostgreSQL does not start:\n{self.log()[-2000:]}")
-            time.sleep(0.05)
 
     def kill(self) -> None:
         """Send SIGKILL to the server and all of its processes, at once."""
