@@ -21,10 +21,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from edge_agent.detect import read_picture
 from edge_agent.detector import WHOLE, Detector
 from edge_agent.errors import AgentError
-from edge_agent.evidence import MASK_TILES
 from edge_agent.frames import Picture
 from edge_agent.masking import MaskRegions
 from edge_agent.video import read_clip
+from edge_agent.witness import MASK_TILES
 from edge_agent.zones import Box
 
 LABELS = Path(__file__).with_name("masking_labels.json")

@@ -139,13 +139,22 @@ class ComponentRef(Value):
     distance_m: Metres
 
 
+ShownMoment = Literal["raised", "cleared"]
+
+
 class EvidenceRef(Value):
-    """One masked picture or clip, named by the hash of its bytes."""
+    """One masked picture or clip, named by the hash of its bytes.
+
+    `moment`: whether it shows the issue or its absence; `captured_at`: when the picture was taken,
+    or the clip begins. Absent: by the report that names it first.
+    """
 
     sha256: Sha256
     kind: Literal["still", "still_marked", "clip"]
     media_type: str
     bytes: int = Field(gt=0)
+    moment: ShownMoment | None = None
+    captured_at: UtcTime | None = None
 
 
 class ModelRef(Value):

@@ -19,14 +19,17 @@ from contract.topics import AgentAddress
 from edge_agent import __version__
 from edge_agent.backoff import backoff_s
 from edge_agent.camera import Camera, CameraSinks, DecodePolicy, Source
+from edge_agent.clip_desk import ClipDesk
 from edge_agent.clock import SystemClock
 from edge_agent.config import AgentConfig, CameraConfig, config_sha256, idle_keys
 from edge_agent.crashes import FORGIVEN_AFTER_S, CrashBook
 from edge_agent.detector import Detector
 from edge_agent.engine import Engine
+from edge_agent.evidence_stream import EvidenceStream
 from edge_agent.issue_state import CameraIssues
 from edge_agent.judge import CameraJudge, Surroundings
 from edge_agent.judging import Hooks, JudgedCamera, Judging
+from edge_agent.locked import Locked
 from edge_agent.looks import plans_of
 from edge_agent.metrics import MetricsServer, Snapshot, Totals
 from edge_agent.model import verified_path
@@ -35,6 +38,7 @@ from edge_agent.signature import check_signature
 from edge_agent.store import Store
 from edge_agent.uploader import Uploader
 from edge_agent.watching import Watching
+from edge_agent.witness import MASK_TILES, Witness, clip_source
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +99,9 @@ class App:
         self._config = config
         self._cameras = {one.camera.id: one for one in cameras.values()}
         self._sources = {one.camera.id: Source.of(path, one) for path, one in cameras.items()}
+        self._full_streams = {
+            one.camera.id: Source.evidence_of(path, one) for path, one in cameras.items()
+        }
         self._clock = SystemClock()
         self._since = self._clock.now()
         self._supervisor = Supervisor()
@@ -109,11 +116,18 @@ class App:
         address = AgentAddress(config.agent.city, config.agent.id)
         self._publisher = Publisher(address, config.broker, self._store, self._clock, self)
         self._uploader = Uploader(config.centre, self._store)
+        look_closely = Locked(closely.detect)
+        self._footage = {one.camera.id: clip_source(one) for one in cameras.values()}
+        self._clips = ClipDesk(
+            self._footage, lambda picture: look_closely(picture, MASK_TILES), self._clock
+        )
+        witnesses = {
+            camera_id: Witness(look_closely, source.ring, mask=source.mask)
+            for camera_id, source in self._footage.items()
+        }
         self._judging = Judging(
-            self._judged(closely, surroundings), card, config.agent, self._store,
-            Hooks(
-                self._publisher.clock_state, closely.detect, self._on_look, self._on_commit
-            ),
+            self._judged(closely, surroundings, witnesses), card, config.agent, self._store,
+            Hooks(self._publisher.clock_state, self._on_look, self._on_commit), self._clips,
         )  # fmt: skip
         self._engine = Engine(tuple(one.detect for one in detectors), self._judging.put)
         self._watching = {
@@ -134,6 +148,7 @@ class App:
             start("judge", self._judging.run)
             start("publisher", self._publisher.run)
             start("uploader", self._uploader.run)
+            start("clips", self._clips.run, awaited=False)
             start("heartbeat", self._heartbeat)
             for camera_id in self._cameras:
                 self._start_camera(camera_id)
@@ -205,15 +220,16 @@ class App:
 
     # -- inside
 
-    def _judged(self, detector: Detector, near: Surroundings) -> dict[str, JudgedCamera]:
+    def _judged(
+        self, detector: Detector, near: Surroundings, witnesses: Mapping[str, Witness]
+    ) -> dict[str, JudgedCamera]:
         states = self._store.states()
         judged = {}
         for camera_id, config in self._cameras.items():
             saved = states.get(camera_id)
             state = CameraIssues.from_json(saved) if saved else None
-            judged[camera_id] = JudgedCamera(
-                config, CameraJudge(config, detector.card, near, state)
-            )
+            judge = CameraJudge(config, detector.card, near, state)
+            judged[camera_id] = JudgedCamera(config, judge, witnesses[camera_id])
         return judged
 
     def _start_camera(self, camera_id: str) -> None:
@@ -225,15 +241,19 @@ class App:
                 "another codec) to have it tried again",
             )
             return
+        ring, full = self._footage[camera_id].ring, self._full_streams.get(camera_id)
         camera = Camera(
             self._sources[camera_id],
             DecodePolicy.of(config),
-            CameraSinks(watching.on_frame, watching.on_state),
+            CameraSinks(watching.on_frame, watching.on_state, None if full else ring),
             self._clock,
             counts=watching.counts,
         )
         work = partial(self._run_camera, camera)
         self._supervisor.start(f"camera {camera_id}", work, awaited=False)
+        if full:
+            stream = EvidenceStream(full, ring, self._clock)
+            self._supervisor.start(f"evidence {camera_id}", stream.run, awaited=False)
 
     def _run_camera(self, camera: Camera, stop: threading.Event) -> None:
         self._crashes.decoding_here(camera.source.camera_id)

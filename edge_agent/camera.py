@@ -8,7 +8,7 @@ from which `Camera.run` recovers by itself.
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -27,7 +27,8 @@ from edge_agent.errors import (
     VideoUnreadable,
 )
 from edge_agent.frames import Frame
-from edge_agent.video import DEFAULT_TIMEOUTS, Packet, Timeouts, Video, VideoPicture
+from edge_agent.packet_ring import PacketRing
+from edge_agent.video import DEFAULT_TIMEOUTS, Packet, Timeouts, Video, VideoPicture, kept
 from edge_agent.yaml_file import resolve_secrets
 
 BACKOFF_FIRST_S = 0.5
@@ -61,11 +62,20 @@ class Source:
         """
         if config.streams is None:
             raise ConfigError(f"{path}: has no streams; running needs streams.detect.url")
-        source = cls(config.camera.id, config.streams.detect)
-        if source.live:
-            return source
-        url = str(path.resolve().parent / source.stream.url)
-        return cls(source.camera_id, source.stream.model_copy(update={"url": url}))
+        return cls(config.camera.id, config.streams.detect).beside(path)
+
+    @classmethod
+    def evidence_of(cls, path: Path, config: CameraConfig) -> Self | None:
+        """Take a camera file's evidence stream, where it names one."""
+        stream = config.streams.evidence if config.streams else None
+        return None if stream is None else cls(config.camera.id, stream).beside(path)
+
+    def beside(self, path: Path) -> Self:
+        """Find a file relative to the camera file that names it."""
+        if self.live:
+            return self
+        url = str(path.resolve().parent / self.stream.url)
+        return replace(self, stream=self.stream.model_copy(update={"url": url}))
 
     @property
     def live(self) -> bool:
@@ -156,10 +166,11 @@ class CameraCounts:
 
 @dataclass(frozen=True, slots=True)
 class CameraSinks:
-    """Where a camera's frames and its state (with the reason in words) go."""
+    """Where a camera's frames, its state (with the reason in words) and its packets go."""
 
     on_frame: Callable[[Frame], None]
     on_state: Callable[[CameraState, str], None]
+    ring: PacketRing | None = None
 
 
 @dataclass(slots=True)
@@ -228,6 +239,8 @@ class Camera:
         stream = source.stream
         with Video(source.url(), source.shown, stream.transport, self._timeouts) as video:
             playing = _Playing(video, self._clock.now())
+            if self._sinks.ring:
+                self._sinks.ring.begin(video.format)
             for packet in video.packets():
                 if pace is not None:
                     pace.hold(video.seconds(packet.dts))
@@ -243,6 +256,8 @@ class Camera:
     def _take(self, playing: _Playing, packet: Packet) -> None:
         at = self._clock.now()
         playing.arrived(packet, at)
+        if self._sinks.ring:
+            self._sinks.ring.add(kept(packet, at))
         if packet.is_keyframe and packet.size:
             playing.meter.saw(at)
             # Only here may the mode change: what follows a key frame needs nothing before it.

@@ -75,7 +75,9 @@ class Streams(Section):
 
     detect: Stream = Field(description="the stream that is judged")
     evidence: Stream | None = Field(
-        None, description="full resolution; not acted on yet: pictures come from detect"
+        None,
+        description="full resolution for stills and clips, kept as packets, decoded only for them; "
+        "absent: detect serves both",
     )
 
 
@@ -158,6 +160,17 @@ class Rule(Section):
         return self
 
 
+class CameraEvidence(Section):
+    """What is kept in memory for pictures of an issue, and whether clips are made."""
+
+    clips: bool = Field(True, description="a masked clip when an issue is raised and cleared")
+    before_s: float = Field(5, ge=0, le=30, description="a clip begins so long before, seconds")
+    after_s: float = Field(3, ge=0, le=30, description="and ends so long after, seconds")
+    ring_bytes: int = Field(
+        16_000_000, ge=1_000_000, description="memory for the last seconds of undecoded video"
+    )
+
+
 class Privacy(Section):
     """What leaves the gateway."""
 
@@ -192,6 +205,9 @@ class CameraConfig(Section):
     )
     rules: dict[Category, Rule] = Field(
         default_factory=dict, description="when issues are raised and cleared, by category"
+    )
+    evidence: CameraEvidence = Field(
+        default_factory=CameraEvidence, description="pictures and clips of an issue"
     )
     privacy: Privacy = Field(default_factory=Privacy, description="what leaves the gateway")
 
@@ -241,10 +257,7 @@ class CameraConfig(Section):
 
 def idle_keys(config: CameraConfig) -> tuple[str, ...]:
     """Name the keys of a camera file that are valid but that this version does not act on."""
-    return (
-        *(["streams.evidence"] if config.streams and config.streams.evidence else []),
-        *(["presets"] if config.presets else []),
-    )
+    return (*(["presets"] if config.presets else []),)
 
 
 class Broker(Section):

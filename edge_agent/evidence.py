@@ -1,11 +1,10 @@
-"""Masked stills of an issue: plain, and marked with box, time, camera and cell.
+"""Stills and clips of an issue as they travel: encoded, named by their hash, marked with words.
 
-Only a `MaskedPicture` can become a still, and only a look with its detections becomes one: what
-the masker did not see is not written.
+Only a `MaskedPicture` becomes a still or a frame of a clip: what the masker did not see is not
+written.
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -14,85 +13,85 @@ from zoneinfo import ZoneInfo
 import cv2
 import numpy as np
 
-from contract.messages import BoxXyxyn, EvidenceRef
-from edge_agent.detections import Detections
+from contract.catalogue import Category
+from contract.messages import BoxXyxyn, EvidenceRef, ShownMoment
 from edge_agent.errors import VideoUnreadable
-from edge_agent.frames import Picture, Rgb
-from edge_agent.looks import Look
-from edge_agent.masking import MaskRegions
+from edge_agent.frames import Rgb
+from edge_agent.masking import MaskedPicture
 from edge_agent.store import Evidence
 
-DetectClosely = Callable[[Picture, tuple[int, int]], Detections]
-
-MASK_TILES = (2, 2)
 JPEG_QUALITY = 88
+CLIP_MEDIA_TYPE = "video/mp4"
 MARK_RGB = (255, 210, 0)
 EDGE_RGB = (0, 0, 0)
+TEXT_RGB = (255, 255, 255)
 # Text and lines grow with the picture: legible on a page at 360p and at 4K.
 LINE_SHARE = 1 / 300
 BAND_SHARE = 1 / 22
+# OpenCV 5 carries this font (WenQuanYi Micro Hei, Apache 2.0) inside: Chinese without a font file.
+FONT = "uni"
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MaskedPicture:
-    """A whole picture, RGB [H, W, 3], on which the masker ran."""
-
-    array: Rgb
+Kind = Literal["still", "still_marked", "clip"]
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What is burnt into a marked still. ASCII: OpenCV's fonts have no Chinese characters."""
+    """What is burnt into a marked still, and what its evidence says of itself.
+
+    `captured_at` is the moment of the picture, `moment` the report that it belongs to.
+    """
 
     box_xyxyn: BoxXyxyn
-    category: str
-    camera_id: str
+    category: Category
+    camera: str
     captured_at: datetime
     timezone: str
+    moment: ShownMoment
     cell: str | None = None
 
     @property
     def line(self) -> str:
         """One line of text: category, camera, local time with its offset, cell."""
         local = self.captured_at.astimezone(ZoneInfo(self.timezone))
-        parts = [self.category, self.camera_id, local.isoformat(sep=" ", timespec="seconds")]
-        return "  ".join([*parts, self.cell] if self.cell else parts)
-
-
-def masked(
-    look: Look, recent: tuple[Detections, ...], closely: DetectClosely, *, mask: bool = True
-) -> MaskedPicture:
-    """Take the look's picture in full size and mask what it and the `recent` looks found.
-
-    `recent` are those of the second before: heads and plates that this look missed stay covered.
-    Small heads need pixels, so `closely` looks once more, in tiles. `mask` is false only where
-    the camera file says so, for test images.
-    """
-    picture = look.frame.picture
-    rgb = picture.rgb(picture.width, picture.height)
-    if not mask:
-        return MaskedPicture(rgb)
-    looks = (*recent, look.detections, closely(picture, MASK_TILES))
-    return MaskedPicture(MaskRegions.of(looks, (picture.width, picture.height)).applied(rgb))
+        gone = "已消失 gone · " if self.moment == "cleared" else ""
+        parts = [
+            f"{gone}{self.category.name_zh} {self.category.value}",
+            self.camera,
+            local.isoformat(sep=" ", timespec="seconds"),
+        ]
+        return "   ".join([*parts, f"网格 {self.cell}"] if self.cell else parts)
 
 
 def stills(picture: MaskedPicture, caption: Caption) -> tuple[Evidence, Evidence]:
     """Make the plain still and the marked one, as JPEG."""
+    plain, marked = _jpeg(picture.array), _jpeg(_marked(picture.array, caption))
     return (
-        _still(picture.array, "still"),
-        _still(_marked(picture.array, caption), "still_marked"),
+        evidence_of(plain, "still", "image/jpeg", caption.moment, caption.captured_at),
+        evidence_of(marked, "still_marked", "image/jpeg", caption.moment, caption.captured_at),
     )
 
 
-def _still(rgb: Rgb, kind: Literal["still", "still_marked"]) -> Evidence:
+def evidence_of(
+    data: bytes, kind: Kind, media_type: str, moment: ShownMoment, captured_at: datetime
+) -> Evidence:
+    """Name bytes by their SHA-256, with what a report says of them."""
+    ref = EvidenceRef(
+        sha256=hashlib.sha256(data).hexdigest(),
+        kind=kind,
+        media_type=media_type,
+        bytes=len(data),
+        moment=moment,
+        captured_at=captured_at,
+    )
+    return Evidence(ref, data)
+
+
+def _jpeg(rgb: Rgb) -> bytes:
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     done, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not done:
         raise VideoUnreadable(f"a picture of {rgb.shape} could not be written as JPEG")
-    data = encoded.tobytes()
-    sha256 = hashlib.sha256(data).hexdigest()
-    ref = EvidenceRef(sha256=sha256, kind=kind, media_type="image/jpeg", bytes=len(data))
-    return Evidence(ref, data)
+    return bytes(encoded.tobytes())
 
 
 def _marked(rgb: Rgb, caption: Caption) -> Rgb:
@@ -112,9 +111,10 @@ def _marked(rgb: Rgb, caption: Caption) -> Rgb:
 
 def _write(canvas: Rgb, text: str, origin: tuple[int, int], band: int) -> None:
     """Write as large as the band allows, and never wider than the picture."""
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    scale = cv2.getFontScaleFromHeight(font, max(6, band // 2))
-    (wide, _), _ = cv2.getTextSize(text, font, scale, 1)
-    scale *= min(1.0, (canvas.shape[1] - 2 * origin[0]) / wide)
-    thickness = max(1, round(scale * 1.6))
-    cv2.putText(canvas, text, origin, font, scale, (255, 255, 255), thickness, cv2.LINE_AA)
+    font = cv2.FontFace(FONT)
+    size = max(6, round(band * 0.55))
+    _, _, wide, _ = cv2.getTextSize((0, 0), text, (0, 0), font, size)
+    room = canvas.shape[1] - 2 * origin[0]
+    if wide > room:
+        size = max(1, int(size * room / wide))
+    cv2.putText(canvas, text, origin, TEXT_RGB, font, size)

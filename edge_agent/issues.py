@@ -36,7 +36,17 @@ from edge_agent.policy import Policy
 from edge_agent.presence import Issue, Place, Tally
 from edge_agent.zones import Box
 
-__all__ = ["CameraIssues", "Past", "Place", "Policy", "Tally", "Transition", "step", "withdraw"]
+__all__ = [
+    "CameraIssues",
+    "Past",
+    "Place",
+    "Policy",
+    "Tally",
+    "Transition",
+    "repeated",
+    "step",
+    "withdraw",
+]
 
 # A camera holds so many places, the best scores first, and remembers so many cleared ones.
 MAX_PLACES = 64
@@ -112,6 +122,27 @@ def withdraw(
     ]
     left = tuple(place for place in state.places if place not in gone)
     return replace(state, places=left), tuple(transitions)
+
+
+def repeated(
+    state: CameraIssues, at: Instant, last: Transition
+) -> tuple[CameraIssues, Transition] | None:
+    """Report an issue once more, as it stands, for evidence that came after its last report.
+
+    `last` is that report: an open issue is `updated`, one that it cleared is `cleared` again. None
+    when the issue is not known any more, which is how withdrawn ones leave.
+    """
+    for place in state.places:
+        if place.issue is not None and place.issue.issue_id == last.issue_id:
+            again, transition = _reported(place, at, Phase.UPDATED)
+            places = tuple(again if one is place else one for one in state.places)
+            return replace(state, places=places), transition
+    for past in state.past:
+        if past.issue.issue_id == last.issue_id and last.phase is Phase.CLEARED:
+            issue = replace(past.issue, revision=past.issue.revision + 1)
+            left = tuple(replace(one, issue=issue) if one is past else one for one in state.past)
+            return replace(state, past=left), replace(last, revision=issue.revision)
+    return None
 
 
 def _rebased(state: CameraIssues, at: Instant) -> CameraIssues:

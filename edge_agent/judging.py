@@ -7,19 +7,26 @@ move caused. When the store cannot commit, the state stays as it was and the nex
 import logging
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from contract.messages import ClockState, EvidenceRef, FrameInfo, IssueReport, Phase, Reason
+from contract.messages import (
+    ClockState,
+    EvidenceRef,
+    FrameInfo,
+    IssueReport,
+    Phase,
+    Reason,
+    ShownMoment,
+)
+from edge_agent.clip_desk import ClipAsked, ClipDesk, ClipMade
 from edge_agent.clock import Instant
 from edge_agent.config import AgentInfo, CameraConfig, config_sha256
-from edge_agent.detections import Detections
 from edge_agent.errors import StoreError
-from edge_agent.evidence import Caption, DetectClosely, masked, stills
+from edge_agent.evidence import Caption, stills
 from edge_agent.issue_state import CameraIssues
-from edge_agent.issues import withdraw
+from edge_agent.issues import repeated, withdraw
 from edge_agent.judge import CameraJudge, Judgement
 from edge_agent.looks import Look
 from edge_agent.model import ModelCard
@@ -27,35 +34,29 @@ from edge_agent.policy import Policy
 from edge_agent.presence import Place
 from edge_agent.reports import Circumstances, Origin, Whereabouts, report_of
 from edge_agent.store import Draft, Evidence, Store
+from edge_agent.witness import Witness
 
 log = logging.getLogger(__name__)
 
 WAITING_LOOKS = 32
 SAVE_EVERY_S = 10.0
-# Masks of so long before a still are kept on it: DESIGN's union over a second.
-MASK_WINDOW_S = 1.0
+TO_COME_MAX = 64
 # What these phases report can be seen; an update repeats, and a withdrawal shows nothing.
-PICTURED = frozenset({Phase.RAISED, Phase.CLEARED})
+PICTURED: dict[Phase, ShownMoment] = {Phase.RAISED: "raised", Phase.CLEARED: "cleared"}
 # A withdrawal at the start is caused by no frame; the contract wants a size.
 NO_FRAME = FrameInfo(width=1, height=1, stream="detect")
 
 
 @dataclass(slots=True)
 class JudgedCamera:
-    """One camera's judge, and what was seen in the second before."""
+    """One camera's judge, what it can show, and the last reports of issues with a clip to come."""
 
     config: CameraConfig
     judge: CameraJudge
-    recent: deque[tuple[Instant, Detections]] = field(default_factory=deque)
+    witness: Witness
     saved: Instant | None = None
-
-    def seen_before(self, look: Look) -> tuple[Detections, ...]:
-        """Return the detections of the second before this look, and remember this one's."""
-        while self.recent and look.at.seconds_since(self.recent[0][0]) > MASK_WINDOW_S:
-            self.recent.popleft()
-        before = tuple(detections for _, detections in self.recent)
-        self.recent.append((look.at, look.detections))
-        return before
+    to_come: dict[UUID, Judgement] = field(default_factory=dict)
+    frame: FrameInfo = NO_FRAME
 
 
 @dataclass(slots=True)
@@ -72,8 +73,6 @@ class Hooks:
     """What is asked of others, and who wants to know: of looks judged, of what now waits."""
 
     clock_state: Callable[[], ClockState]
-    closely: DetectClosely
-
     on_look: Callable[[str], None]
     on_commit: Callable[[], None]
 
@@ -88,12 +87,14 @@ class Judging:
         agent: AgentInfo,
         store: Store,
         hooks: Hooks,
+        clips: ClipDesk | None = None,
     ) -> None:
         self._cameras = cameras
         self._card = card
         self._agent = agent
         self._store = store
         self._hooks = hooks
+        self._clips = clips
         self._looks: queue.Queue[Look] = queue.Queue(WAITING_LOOKS)
         self._closed = threading.Event()
         self.counts = JudgedCounts()
@@ -115,6 +116,7 @@ class Judging:
     def run(self, stop: threading.Event) -> None:
         """Judge until `stop` or `close`, then commit every camera's last state."""
         while not (stop.is_set() or self._closed.is_set()):
+            self.add_clips()
             try:
                 look = self._looks.get(timeout=0.2)
             except queue.Empty:
@@ -128,16 +130,25 @@ class Judging:
         camera = self._cameras[look.frame.camera_id]
         before = camera.judge.state
         judgements = camera.judge.judge(look)
-        seen_before = camera.seen_before(look)
+        camera.witness.remember(look)
         due = camera.saved is None or look.at.seconds_since(camera.saved) >= SAVE_EVERY_S
         if judgements or (due and camera.judge.state != before):
-            drafts, evidence = self._drafts(look, camera, judgements, seen_before)
+            drafts, evidence = self._drafts(look, camera, judgements)
             if self._commit(look.frame.camera_id, camera.judge.state, drafts, evidence):
                 camera.saved = look.at
+                self._ask_for_clips(look, camera, judgements)
             else:
                 camera.judge.state = before
         self.counts.looks += 1
         self._hooks.on_look(look.frame.camera_id)
+
+    def add_clips(self) -> None:
+        """Report the clips that were made since, each with its issue as it stands now."""
+        if self._clips is None:
+            return
+        self._clips.collect()
+        for clip in self._clips.made():
+            self._add_clip(clip, self._cameras[clip.asked.camera_id])
 
     def withdraw_what_changed(self, at: Instant) -> None:
         """At the start: take back what is not judged any more.
@@ -173,6 +184,36 @@ class Judging:
 
     # -- inside
 
+    def _ask_for_clips(
+        self, look: Look, camera: JudgedCamera, judgements: Sequence[Judgement]
+    ) -> None:
+        for judgement in judgements:
+            issue_id, phase = judgement.transition.issue_id, judgement.transition.phase
+            if self._clips is not None and phase in PICTURED:
+                camera.to_come[issue_id] = judgement
+                camera_id = look.frame.camera_id
+                self._clips.ask(ClipAsked(camera_id, issue_id, PICTURED[phase], look.at))
+            elif issue_id in camera.to_come:
+                camera.to_come[issue_id] = judgement
+        while len(camera.to_come) > TO_COME_MAX:
+            del camera.to_come[next(iter(camera.to_come))]
+
+    def _add_clip(self, clip: ClipMade, camera: JudgedCamera) -> None:
+        last = camera.to_come.get(clip.asked.issue_id)
+        again = repeated(camera.judge.state, clip.asked.at, last.transition) if last else None
+        if last is None or again is None:
+            return
+        state, transition = again
+        where = camera.judge.whereabouts(transition)
+        ref, sha256 = clip.evidence.ref, config_sha256(camera.config)
+        drafts = [
+            self._draft(
+                clip.asked.camera_id, sha256, Judgement(transition, where), camera.frame, (ref,)
+            )
+        ]
+        if self._commit(clip.asked.camera_id, state, drafts, [clip.evidence]):
+            camera.judge.state = state
+
     def _commit(
         self,
         camera_id: str,
@@ -205,26 +246,25 @@ class Judging:
         look: Look,
         camera: JudgedCamera,
         judgements: Sequence[Judgement],
-        seen_before: tuple[Detections, ...],
     ) -> tuple[list[Draft], list[Evidence]]:
         """Write the reports of one look, and make the pictures that they name."""
         if not judgements:
             return [], []
         picture = look.frame.picture
-        frame = FrameInfo(width=picture.width, height=picture.height, stream="detect")
+        camera.frame = FrameInfo(width=picture.width, height=picture.height, stream="detect")
         drafts: list[Draft] = []
         evidence: list[Evidence] = []
-        still = None
         for judgement in judgements:
             mine: tuple[Evidence, ...] = ()
             if judgement.transition.phase in PICTURED:
-                mask = camera.config.privacy.mask
-                still = still or masked(look, seen_before, self._hooks.closely, mask=mask)
-                mine = stills(still, _caption(judgement, camera.config))
+                at, still = camera.witness.still(look, judgement.transition)
+                mine = stills(still, _caption(judgement, at, camera.config))
                 evidence += mine
             refs = tuple(item.ref for item in mine)
             sha256 = config_sha256(camera.config)
-            drafts.append(self._draft(camera.config.camera.id, sha256, judgement, frame, refs))
+            drafts.append(
+                self._draft(camera.config.camera.id, sha256, judgement, camera.frame, refs)
+            )
         return drafts, evidence
 
     def _plain_drafts(
@@ -263,13 +303,14 @@ def _changes(policy: Policy) -> tuple[tuple[Reason, Callable[[Place], bool]], ..
     return ((Reason.RULE_CHANGED, off), (Reason.ZONE_CHANGED, outside))
 
 
-def _caption(judgement: Judgement, config: CameraConfig) -> Caption:
+def _caption(judgement: Judgement, at: Instant, config: CameraConfig) -> Caption:
     transition, cells = judgement.transition, judgement.where.cells
     return Caption(
         box_xyxyn=transition.box_xyxyn,
         category=transition.category,
-        camera_id=config.camera.id,
-        captured_at=transition.captured_at,
+        camera=f"{config.camera.name} {config.camera.id}".strip(),
+        captured_at=at.utc,
         timezone=config.camera.timezone,
+        moment=PICTURED[transition.phase],
         cell=cells[0].code if cells else None,
     )

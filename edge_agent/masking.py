@@ -30,8 +30,12 @@ WHOLE_PERSON_PX = 80
 # a motorcycle with its rider in one box, whose head is anywhere in the upper half: masked whole.
 PLATE_SHARE = 1 / 2
 RIDER_ASPECT = 1.3
+# Masks of so long before and after a picture are kept on it.
+MASK_WINDOW_S = 1.0
 # What another class wins by score on a vehicle's spot is no vehicle: a cart stays visible.
 SAME_SPOT_IOU = 0.5
+
+_SAMPLES = (np.arange(16) + 0.5) / 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,33 @@ class MaskRegions:
             rows, columns = _pixels(box, picture.shape[1], picture.shape[0])
             masked[rows, columns] = FILL_RGB
         return masked
+
+    def share_of(self, box: Box) -> float:
+        """How much of a box these regions cover, 0 to 1, sampled at 16 × 16 points."""
+        x1, y1, x2, y2 = box
+        xs, ys = x1 + (x2 - x1) * _SAMPLES, y1 + (y2 - y1) * _SAMPLES
+        covered = np.zeros((len(_SAMPLES), len(_SAMPLES)), np.bool_)
+        for mx1, my1, mx2, my2 in self.boxes_xyxyn:
+            covered |= ((ys >= my1) & (ys <= my2))[:, None] & ((xs >= mx1) & (xs <= mx2))[None, :]
+        return float(covered.mean())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaskedPicture:
+    """A whole picture, RGB [H, W, 3], on which the masker ran: the only kind that is written."""
+
+    array: Rgb
+
+    @classmethod
+    def of(cls, picture: Rgb, looks: Iterable[Detections]) -> "MaskedPicture":
+        """Mask a picture [H, W, 3] with what was found in it and in the looks around it."""
+        height, width = picture.shape[:2]
+        return cls(MaskRegions.of(looks, (width, height)).applied(picture))
+
+    @classmethod
+    def as_it_is(cls, picture: Rgb) -> "MaskedPicture":
+        """Take a picture unmasked: only for cameras whose file says `privacy.mask: false`."""
+        return cls(picture)
 
 
 def _regions(detections: Detections, size_px: tuple[int, int]) -> Iterable[Box]:

@@ -20,6 +20,7 @@ from av.packet import Packet as AnyPacket
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from edge_agent.clock import Instant
 from edge_agent.errors import (
     CameraError,
     CameraSilent,
@@ -28,6 +29,7 @@ from edge_agent.errors import (
     VideoUnreadable,
 )
 from edge_agent.frames import Picture, Rgb
+from edge_agent.packet_ring import RingPacket, StreamFormat
 
 _scalers = threading.local()
 
@@ -138,6 +140,11 @@ class Video:
         """The codec's name, such as h264 or hevc."""
         return str(self._decoder.name)
 
+    @property
+    def format(self) -> StreamFormat:
+        """What another decoder must know to decode this stream's packets."""
+        return StreamFormat(self.codec, self._decoder.extradata, self._tick)
+
     def seconds(self, stamp: int | None) -> float | None:
         """Turn a timestamp of this stream into seconds."""
         return None if stamp is None else float(stamp * self._tick)
@@ -172,6 +179,11 @@ class Video:
         whole = [frame for frame in frames if not frame.is_corrupt]
         self.corrupt += len(frames) - len(whole)
         return [VideoPicture(frame) for frame in whole]
+
+
+def kept(packet: Packet, at: Instant) -> RingPacket:
+    """Copy a packet out of FFmpeg's buffers, for a ring that outlives the connection."""
+    return RingPacket(at, packet.pts, packet.dts, packet.is_keyframe, bytes(packet))
 
 
 def _options(url: str, transport: str, timeouts: Timeouts) -> dict[str, str]:

@@ -24,6 +24,7 @@ from edge_agent.judging import Hooks, JudgedCamera, Judging
 from edge_agent.looks import Look
 from edge_agent.model import ModelCard
 from edge_agent.store import Store
+from edge_agent.witness import Witness
 
 START = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
 RULE = {"seen_m": 2, "of_n": 3, "dwell_s": 2, "clear_after_s": 2, "heartbeat_s": 300}
@@ -81,7 +82,8 @@ def desk(store: Store, card: ModelCard, camera: CameraConfig | None = None) -> D
     camera = camera or config()
     saved = store.states().get("cam-01")
     state = CameraIssues.from_json(saved) if saved else None
-    cameras = {"cam-01": JudgedCamera(camera, CameraJudge(camera, card, Surroundings(), state))}
+    judge = CameraJudge(camera, card, Surroundings(), state)
+    cameras = {"cam-01": JudgedCamera(camera, judge, Witness(nothing_closer))}
     looked: list[str] = []
     commits: list[int] = []
     judging = Judging(
@@ -89,7 +91,7 @@ def desk(store: Store, card: ModelCard, camera: CameraConfig | None = None) -> D
         card,
         AgentInfo(city="demo", id="gw-01"),
         store,
-        Hooks(synced, nothing_closer, looked.append, lambda: commits.append(1)),
+        Hooks(synced, looked.append, lambda: commits.append(1)),
     )
     return Desk(judging, store, looked, commits)
 
@@ -159,7 +161,7 @@ def test_a_removed_camera_takes_its_issues_back(store: Store, card: ModelCard) -
         card,
         AgentInfo(city="demo", id="gw-01"),
         store,
-        Hooks(synced, nothing_closer, lambda _: None, lambda: None),
+        Hooks(synced, lambda _: None, lambda: None),
     )
     gone.withdraw_what_changed(look(9).at)
     bodies = [json.loads(report.body) for report in store.due(0, 9)]
