@@ -5,7 +5,6 @@ thread that dies is logged and started again; here alone every exception is caug
 """
 
 import logging
-import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -18,13 +17,14 @@ from contract.messages import AgentStatus, CameraState, Command, CommandResult, 
 from contract.topics import AgentAddress
 from edge_agent import __version__
 from edge_agent.backoff import backoff_s
-from edge_agent.camera import Camera, CameraSinks, DecodePolicy, Source
+from edge_agent.camera import Camera, CameraSinks, Source
 from edge_agent.clip_desk import ClipDesk
 from edge_agent.clock import SystemClock
 from edge_agent.config import AgentConfig, CameraConfig, config_sha256, idle_keys
 from edge_agent.crashes import FORGIVEN_AFTER_S, CrashBook
+from edge_agent.decoding import DecodePolicy
 from edge_agent.detector import Detector
-from edge_agent.engine import Engine
+from edge_agent.engine import Engine, Lanes
 from edge_agent.evidence_stream import EvidenceStream
 from edge_agent.issue_state import CameraIssues
 from edge_agent.judge import CameraJudge, Surroundings
@@ -32,12 +32,14 @@ from edge_agent.judging import Hooks, JudgedCamera, Judging
 from edge_agent.locked import Locked
 from edge_agent.looks import plans_of
 from edge_agent.metrics import MetricsServer, Snapshot, Totals
-from edge_agent.model import verified_path
+from edge_agent.model import load_card, verified_path
+from edge_agent.probing import Probe, choose
 from edge_agent.publisher import Publisher
+from edge_agent.shedding import overloaded
 from edge_agent.signature import check_signature
 from edge_agent.store import Store
 from edge_agent.uploader import Uploader
-from edge_agent.watching import Watching
+from edge_agent.watching import EngineHooks, Watching
 from edge_agent.witness import MASK_TILES, Witness, clip_source
 
 log = logging.getLogger(__name__)
@@ -106,8 +108,8 @@ class App:
         self._since = self._clock.now()
         self._supervisor = Supervisor()
         self._engine_stop = threading.Event()
-        closely, *detectors = _detectors(config)
-        card = closely.card
+        detector = _detector(config)
+        card = detector.card
         self._model: ModelRef = card.reference(card.files[0])
         surroundings = Surroundings.read(config.grid, config.components)
         limits = config.limits
@@ -116,7 +118,7 @@ class App:
         address = AgentAddress(config.agent.city, config.agent.id)
         self._publisher = Publisher(address, config.broker, self._store, self._clock, self)
         self._uploader = Uploader(config.centre, self._store)
-        look_closely = Locked(closely.detect)
+        look_closely = Locked(detector.detect)
         self._footage = {one.camera.id: clip_source(one) for one in cameras.values()}
         self._clips = ClipDesk(
             self._footage, lambda picture: look_closely(picture, MASK_TILES), self._clock
@@ -126,14 +128,15 @@ class App:
             for camera_id, source in self._footage.items()
         }
         self._judging = Judging(
-            self._judged(closely, surroundings, witnesses), card, config.agent, self._store,
+            self._judged(detector, surroundings, witnesses), card, config.agent, self._store,
             Hooks(self._publisher.clock_state, self._on_look, self._on_commit), self._clips,
         )  # fmt: skip
-        self._engine = Engine(tuple(one.detect for one in detectors), self._judging.put)
+        lanes = Lanes(detector.choice.streams, detector.choice.batch)
+        self._engine = Engine(detector.detect_many, self._judging.put, self._clock, lanes)
+        self._overload = ""
+        hooks = EngineHooks(self._engine.offer, lambda: self._engine.stretch)
         self._watching = {
-            camera_id: Watching(
-                camera_id, plans_of(one), self._engine.offer, self._on_change, self._clock
-            )
+            camera_id: Watching(camera_id, plans_of(one), hooks, self._on_change, self._clock)
             for camera_id, one in self._cameras.items()
         }
 
@@ -176,6 +179,7 @@ class App:
             totals=Totals(
                 looks=judged.looks,
                 dropped=self._engine.counts.dropped,
+                late=self._engine.counts.late,
                 issues_raised=judged.raised,
                 reports=judged.reports,
                 receipted=self._publisher.receipted,
@@ -188,6 +192,7 @@ class App:
             broker=self._publisher.state,
             centre_trouble=self._uploader.trouble,
             clock=self._publisher.clock_state(),
+            stretch=self._engine.stretch,
             free_bytes=shutil.disk_usage(self._config.state_dir).free,
         )
 
@@ -245,7 +250,9 @@ class App:
         camera = Camera(
             self._sources[camera_id],
             DecodePolicy.of(config),
-            CameraSinks(watching.on_frame, watching.on_state, None if full else ring),
+            CameraSinks(
+                watching.on_frame, watching.on_state, None if full else ring, watching.wait_s
+            ),
             self._clock,
             counts=watching.counts,
         )
@@ -269,6 +276,7 @@ class App:
         last = self._clock.now()
         while not stop.wait(HEARTBEAT_S):
             now = self._clock.now()
+            self._tell_overload()
             for camera_id, watching in self._watching.items():
                 camera = watching.now()
                 well_s = now.seconds_since(camera.since) if camera.state is CameraState.OK else 0
@@ -278,6 +286,14 @@ class App:
                 last = now
                 for watching in self._watching.values():
                     self._publisher.set_health(watching.health(self._config.agent.id))
+
+    def _tell_overload(self) -> None:
+        """Say once when intervals begin to be stretched, and once when they no longer are."""
+        before, self._overload = self._overload, overloaded(self._engine.stretch)
+        if self._overload and not before:
+            log.warning("%s", self._overload)
+        elif before and not self._overload:
+            log.info("intervals are kept again")
 
     def _on_look(self, camera_id: str) -> None:
         self._watching[camera_id].on_look()
@@ -309,18 +325,16 @@ class App:
         log.info("agent %s stopped", self._config.agent.id)
 
 
-def _detectors(config: AgentConfig) -> tuple[Detector, ...]:
-    """One for the judge's masking, then one a core; none is shared between threads.
+def _detector(config: AgentConfig) -> Detector:
+    """Build the one detector of all threads, in the runtime that is fastest here.
 
     Raises ModelError for a model that was changed or that nobody trusted has signed.
-
-    Each runs on one thread: two of one thread are faster than one of two.
     """
     check_signature(config.model, config.model_keys)
-    count = 1 + (config.limits.inference_threads or os.cpu_count() or 1)
-    detectors = tuple(
-        Detector(config.model, threads=1, runtime=config.runtime) for _ in range(count)
-    )
-    for file in detectors[0].card.files:
+    card = load_card(config.model)
+    for file in card.files:
         verified_path(config.model, file)
-    return detectors
+    probe = Probe(config.model, config.runtime, config.limits.inference_threads)
+    chosen = choose(probe, config.state_dir)
+    log.info("inference: %s: %s", chosen.choice, chosen.why)
+    return Detector(config.model, choice=chosen.choice)

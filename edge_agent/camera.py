@@ -6,18 +6,17 @@ from which `Camera.run` recovers by itself.
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from contract.catalogue import Category
 from contract.messages import CameraState
 from edge_agent.addresses import is_live, redacted
 from edge_agent.backoff import backoff_s
 from edge_agent.clock import Clock, Instant
 from edge_agent.config import CameraConfig, Stream
+from edge_agent.decoding import DecodeGate, DecodePolicy
 from edge_agent.errors import (
     CameraError,
     CameraSilent,
@@ -43,8 +42,6 @@ PICTURELESS_READS = 3
 # A timestamp that jumps further than this begins a new time line (joined files, camera restarts).
 JUMP_S = 5.0
 ARRIVALS_KEPT = 64
-# Arrival times jitter: key frames 2 s apart serve a look every 2 s.
-KEYFRAME_SLACK = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,47 +89,6 @@ class Source:
         return resolve_secrets(self.stream.url, f"camera {self.camera_id}")
 
 
-@dataclass(frozen=True, slots=True)
-class DecodePolicy:
-    """Which frames are decoded: `all`, `keyframes`, or `auto`: what the interval allows."""
-
-    mode: str
-    every_s: float
-
-    @classmethod
-    def of(cls, config: CameraConfig) -> Self:
-        """Take the most demanding of the camera's looks."""
-        looks = [config.look(category) for category in Category]
-        modes = {look.decode for look in looks}
-        mode = "all" if "all" in modes else "auto" if "auto" in modes else "keyframes"
-        return cls(mode, min(look.every_s for look in looks))
-
-    def keyframes_only(self, distance_s: float | None) -> bool:
-        """Decide by the longest recent distance of key frames; None: not known yet."""
-        if self.mode != "auto":
-            return self.mode == "keyframes"
-        return distance_s is not None and distance_s <= self.every_s * KEYFRAME_SLACK
-
-
-class KeyframeMeter:
-    """Measures how far apart key frames arrive."""
-
-    def __init__(self) -> None:
-        self._last: Instant | None = None
-        self._distances_s: deque[float] = deque(maxlen=4)
-
-    def saw(self, at: Instant) -> None:
-        """Count a key frame that arrived at this moment."""
-        if self._last is not None:
-            self._distances_s.append(at.seconds_since(self._last))
-        self._last = at
-
-    @property
-    def longest_s(self) -> float | None:
-        """The longest of the last four distances; None before there are two."""
-        return max(self._distances_s) if len(self._distances_s) >= 2 else None
-
-
 class Pace:
     """Holds a file back to real time, by its decoding timestamps."""
 
@@ -161,16 +117,22 @@ class CameraCounts:
     corrupt: int = 0
     reconnects: int = 0
     keyframes_only: bool = False
+    behind: bool = False
+    decoder: str = ""
     last_frame_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CameraSinks:
-    """Where a camera's frames, its state (with the reason in words) and its packets go."""
+    """Where a camera's frames, its state (with the reason in words) and its packets go.
+
+    `wait_s` tells how long from a moment on no frame is needed.
+    """
 
     on_frame: Callable[[Frame], None]
     on_state: Callable[[CameraState, str], None]
     ring: PacketRing | None = None
+    wait_s: Callable[[Instant], float] = lambda _: 0.0
 
 
 @dataclass(slots=True)
@@ -179,10 +141,9 @@ class _Playing:
 
     video: Video
     began: Instant
-    meter: KeyframeMeter = field(default_factory=KeyframeMeter)
+    gate: DecodeGate
     arrivals: dict[int, Instant] = field(default_factory=dict)
     last_picture: Instant | None = None
-    alone: bool = False
 
     def arrived(self, packet: Packet, at: Instant) -> None:
         """Remember when the packet of a presentation time came, for the frame made from it."""
@@ -190,6 +151,11 @@ class _Playing:
             self.arrivals[packet.pts] = at
             if len(self.arrivals) > ARRIVALS_KEPT:
                 del self.arrivals[next(iter(self.arrivals))]
+
+    def skipped(self, at: Instant) -> None:
+        """Remember that no picture was wanted: then none is missing."""
+        if self.last_picture is not None:
+            self.last_picture = at
 
     def arrival_of(self, picture: VideoPicture, latest: Instant) -> Instant:
         """Return when the packet of this picture came; a picture without timestamp came last."""
@@ -238,7 +204,8 @@ class Camera:
         pace = None if source.live else Pace(self._clock, stop.wait)
         stream = source.stream
         with Video(source.url(), source.shown, stream.transport, self._timeouts) as video:
-            playing = _Playing(video, self._clock.now())
+            gate = DecodeGate(self._policy, self._sinks.wait_s)
+            playing = _Playing(video, self._clock.now(), gate)
             if self._sinks.ring:
                 self._sinks.ring.begin(video.format)
             for packet in video.packets():
@@ -258,15 +225,15 @@ class Camera:
         playing.arrived(packet, at)
         if self._sinks.ring:
             self._sinks.ring.add(kept(packet, at))
-        if packet.is_keyframe and packet.size:
-            playing.meter.saw(at)
-            # Only here may the mode change: what follows a key frame needs nothing before it.
-            playing.alone = self._policy.keyframes_only(playing.meter.longest_s)
-            self.counts.keyframes_only = playing.alone
-        if playing.alone and not packet.is_keyframe:
+        keyframe = bool(packet.is_keyframe and packet.size)
+        verdict = playing.gate.verdict(at, playing.video.seconds(packet.dts), keyframe=keyframe)
+        self.counts.keyframes_only = playing.gate.keyframes_only
+        self.counts.behind = playing.gate.behind
+        if verdict == "skip" and packet.size:
+            playing.skipped(at)
             return
         corrupt = playing.video.corrupt
-        for picture in playing.video.decode(packet, alone=playing.alone):
+        for picture in playing.video.decode(packet, alone=verdict == "alone"):
             self._deliver(playing, picture, at)
         self.counts.corrupt += playing.video.corrupt - corrupt
         self._check_pictures(playing, at)
@@ -283,8 +250,7 @@ class Camera:
 
     def _check_pictures(self, playing: _Playing, at: Instant) -> None:
         """Give up a stream whose packets come but make no picture."""
-        distance_s = playing.meter.longest_s or 0.0
-        limit_s = max(PICTURELESS_READS * self._timeouts.read_s, 2 * distance_s)
+        limit_s = max(PICTURELESS_READS * self._timeouts.read_s, 2 * playing.gate.distance_s)
         if self.source.live and at.seconds_since(playing.last_picture or playing.began) > limit_s:
             raise CameraSilent(
                 f"{self.source.shown}: packets come, but none made a picture for {limit_s:.0f} s"

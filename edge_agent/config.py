@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 from contract.catalogue import Category
 from contract.messages import Fraction, Metres, Name, Seconds, Severity
 from edge_agent.errors import ConfigError
-from edge_agent.runtimes import Runtime
+from edge_agent.shedding import Priority
 from edge_agent.yaml_file import Section, read_yaml
 
 Positive = Annotated[float, Field(gt=0)]
@@ -85,12 +85,32 @@ class LookRule(Section):
     """How often, and how closely, a camera is looked at."""
 
     every_s: Positive = Field(0.2, description="seconds between looks")
+    quiet_every_s: Positive | None = Field(
+        None, description="while nothing changes the interval grows to this; absent: it does not"
+    )
+    priority: Priority = Field(
+        "normal", description="whose interval is stretched less when the machine is overloaded"
+    )
     decode: Literal["auto", "all", "keyframes"] = Field(
         "auto", description="decode every frame, key frames only, or what the interval allows"
     )
     tiles: tuple[Annotated[int, Field(ge=1, le=8)], Annotated[int, Field(ge=1, le=8)]] = Field(
         (1, 1), description="columns and rows; [2, 2] adds four looks at double size"
     )
+
+    @model_validator(mode="after")
+    def _quiet_is_longer(self) -> Self:
+        if self.quiet_every_s is not None and self.quiet_every_s < self.every_s:
+            raise ValueError(
+                f"quiet_every_s {self.quiet_every_s} is shorter than every_s {self.every_s}: "
+                "looks come more rarely while nothing changes"
+            )
+        return self
+
+    @property
+    def longest_s(self) -> float:
+        """The longest time between two looks that the rule allows."""
+        return self.quiet_every_s or self.every_s
 
 
 class Zone(Section):
@@ -252,7 +272,9 @@ class CameraConfig(Section):
         if category.family == "vendor" or default.tiles != (1, 1):
             return default
         often = max(default.every_s, self.rule(category).dwell_s / CLOSE_LOOKS_PER_DWELL)
-        return LookRule(every_s=often, decode=default.decode, tiles=CLOSE_TILES)
+        return default.model_copy(
+            update={"every_s": often, "quiet_every_s": None, "tiles": CLOSE_TILES}
+        )
 
 
 def idle_keys(config: CameraConfig) -> tuple[str, ...]:
@@ -283,7 +305,7 @@ class Limits(Section):
     """What the agent may use."""
 
     store_bytes: int = Field(2_000_000_000, ge=10_000_000, description="disk quota of the state")
-    inference_threads: int = Field(0, ge=0, description="0: one a core")
+    inference_threads: int = Field(0, ge=0, description="inferences side by side; 0: one a core")
     ledger: Path | None = Field(
         None, description="for fault tests: a file that lists every report before it is stored"
     )
@@ -317,8 +339,10 @@ class AgentConfig(Section):
     components: Path | None = Field(None, description="GeoJSON of registered components")
     broker: Broker = Field(default_factory=Broker, description="the MQTT broker")
     centre: Centre = Field(default_factory=Centre, description="the centre")
-    runtime: Runtime = Field(
-        "onnxruntime", description="inference runtime; openvino is an extra to install"
+    runtime: Literal["auto", "onnxruntime", "openvino"] = Field(
+        "auto",
+        description="inference runtime; auto measures once what is installed (openvino is an extra)"
+        " and remembers it in state_dir; `edge-agent doctor` shows it",
     )
     limits: Limits = Field(default_factory=Limits, description="what the agent may use")
     metrics: Metrics = Field(default_factory=Metrics, description="where metrics are served")

@@ -1,8 +1,8 @@
 """A model on pictures of any size: letterboxed whole or in tiles, results as frame fractions."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from contract.messages import ModelRef
 from edge_agent.detections import Detections, area, intersection_matrix
 from edge_agent.frames import Picture, Rgb
 from edge_agent.model import ModelCard, ModelFile, load_card, verified_path
-from edge_agent.runtimes import Runtime, Session, open_session
+from edge_agent.runtimes import Choice, Session, open_session
 
 # Below this nothing is reported by `detect`, and nothing is ever looked at.
 SCORE_FLOOR = 0.01
@@ -22,6 +22,9 @@ TILE_OVERLAP = 0.125
 SAME_OBJECT = 0.6
 
 WHOLE = (1, 1)
+
+# A picture and the layout of tiles (columns, rows) in which it is looked at.
+Job = tuple[Picture, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +115,27 @@ def merge_tiles(parts: list[Detections]) -> Detections:
     return every.only(keep)
 
 
-class Detector:
-    """One model, one network loaded for each shape of picture it meets; for one thread."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cut:
+    """One input of the network: which picture it belongs to, where it lies, its pixels."""
 
-    def __init__(self, folder: Path, *, threads: int, runtime: Runtime = "onnxruntime") -> None:
-        """Read the card; networks are loaded when they are first needed. Raises ModelError."""
+    job: int
+    window: Window
+    pixels: Rgb
+
+
+class Detector:
+    """One model for all threads; a network is loaded once for each shape of picture it meets."""
+
+    def __init__(self, folder: Path, *, threads: int = 1, choice: Choice | None = None) -> None:
+        """Read the card; networks are loaded when they are first needed. Raises ModelError.
+
+        Without a `choice` it is ONNX Runtime on so many threads, which always gives the same.
+        """
         self._folder = folder
-        self._open: Callable[[Path], Session] = partial(open_session, runtime, threads=threads)
+        self.choice = choice or Choice(threads=threads)
         self._sessions: dict[ModelFile, Session] = {}
+        self._loading = threading.Lock()
         self.card: ModelCard = load_card(folder)
 
     def reference(self, width: int, height: int) -> ModelRef:
@@ -132,31 +148,50 @@ class Detector:
         A tiled look takes the whole picture too: what is small is seen in a tile, what is larger
         than the tiles' overlap is seen whole.
         """
-        session = self._session(picture.width, picture.height)
-        layouts = (WHOLE,) if tiles == WHOLE else (WHOLE, tiles)
-        cuts = [one for layout in layouts for one in self._cuts(picture, session, layout)]
-        outputs = session.infer(np.stack([pixels for _, pixels in cuts]))
-        found = [
-            to_detections(rows, window) for rows, (window, _) in zip(outputs, cuts, strict=True)
-        ]
-        return found[0] if len(found) == 1 else merge_tiles(found)
+        return self.detect_many([(picture, tiles)])[0]
 
-    def _cuts(
-        self, picture: Picture, session: Session, tiles: tuple[int, int]
-    ) -> list[tuple[Window, Rgb]]:
-        """Scale the picture for a layout and cut its windows out."""
-        size = (session.width, session.height)
-        windows = windows_of((picture.width, picture.height), size, tiles)
-        scaled = picture.rgb(windows[0].scaled_width, windows[0].scaled_height)
-        pad = self.card.input.pad
-        return [(window, cut(scaled, window, size, pad)) for window in windows]
+    def detect_many(self, jobs: Sequence[Job]) -> list[Detections]:
+        """Detect in several pictures, of any cameras; the network takes as many as it gains from.
+
+        Returns one result a job, in their order.
+        """
+        cuts: dict[ModelFile, list[_Cut]] = {}
+        for index, (picture, tiles) in enumerate(jobs):
+            file = self.card.file_for(picture.width, picture.height)
+            layouts = (WHOLE,) if tiles == WHOLE else (WHOLE, tiles)
+            for layout in layouts:
+                cuts.setdefault(file, []).extend(self._cuts(index, picture, file, layout))
+        found: list[list[Detections]] = [[] for _ in jobs]
+        for file, theirs in cuts.items():
+            for cut_, rows in zip(theirs, self._infer(file, theirs), strict=True):
+                found[cut_.job].append(to_detections(rows, cut_.window))
+        return [parts[0] if len(parts) == 1 else merge_tiles(parts) for parts in found]
 
     def warm_up(self, width: int, height: int) -> None:
         """Load what pictures of that size need. Raises ModelError."""
-        self._session(width, height)
+        self._session(self.card.file_for(width, height))
 
-    def _session(self, width: int, height: int) -> Session:
-        file = self.card.file_for(width, height)
-        if file not in self._sessions:
-            self._sessions[file] = self._open(verified_path(self._folder, file))
-        return self._sessions[file]
+    def _cuts(
+        self, job: int, picture: Picture, file: ModelFile, tiles: tuple[int, int]
+    ) -> list[_Cut]:
+        """Scale the picture for a layout and cut its windows out."""
+        size = (file.width, file.height)
+        windows = windows_of((picture.width, picture.height), size, tiles)
+        scaled = picture.rgb(windows[0].scaled_width, windows[0].scaled_height)
+        pad = self.card.input.pad
+        return [_Cut(job, window, cut(scaled, window, size, pad)) for window in windows]
+
+    def _infer(self, file: ModelFile, cuts: list[_Cut]) -> list[NDArray[np.float32]]:
+        session, at_once = self._session(file), self.choice.batch
+        rows: list[NDArray[np.float32]] = []
+        for at in range(0, len(cuts), at_once):
+            part = [one.pixels for one in cuts[at : at + at_once]]
+            rows.extend(session.infer(part[0][None] if len(part) == 1 else np.stack(part)))
+        return rows
+
+    def _session(self, file: ModelFile) -> Session:
+        with self._loading:
+            if file not in self._sessions:
+                path = verified_path(self._folder, file)
+                self._sessions[file] = open_session(self.choice, path)
+            return self._sessions[file]

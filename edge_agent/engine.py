@@ -2,57 +2,92 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+from edge_agent.clock import Clock, Instant
 from edge_agent.detections import Detections
 from edge_agent.frames import Frame, Picture
 from edge_agent.looks import Look, LookPlan
+from edge_agent.shedding import WINDOW_S, Window, next_stretch, stretched_s
 
-Detect = Callable[[Picture, tuple[int, int]], Detections]
+DetectMany = Callable[[Sequence[tuple[Picture, tuple[int, int]]]], list[Detections]]
 Slot = tuple[str, LookPlan]
+Job = tuple[Frame, LookPlan]
 
 
 @dataclass(frozen=True, slots=True)
 class EngineCounts:
-    """How much was done and what was dropped since the start."""
+    """What was done and dropped since the start: replaced by a newer frame, or too old."""
 
     looks: int
-    dropped: int
+    replaced: int
+    late: int
+    stretch: float
+
+    @property
+    def dropped(self) -> int:
+        """Due frames that nobody looked at."""
+        return self.replaced + self.late
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """How many workers look at once, and at how many pictures each."""
+
+    workers: int = 1
+    batch: int = 1
+
+
+ONE_LANE = Lanes()
 
 
 class Engine:
-    """Runs the looks that cameras offer, one worker a core.
+    """Runs the looks that cameras offer.
 
-    Each camera and plan has one slot: a newer frame replaces one that still waits, and the
-    replaced one is counted. Slots are served in the order in which they filled, so that no
-    camera waits longer than one round of all others. A camera has one look at a time, so that
-    its looks come out in the order of their frames.
+    Each camera and plan has one slot: a newer frame replaces one that still waits, so at most so
+    many frames wait, whatever happens. Slots are served in the order in which they filled, so that
+    no camera waits longer than one round of all others. A frame that is older than its interval is
+    dropped. A camera has one look at a time, so that its looks come out in the order of their
+    frames. What was dropped is counted, and stretches all intervals when it is more than jitter.
     """
 
-    def __init__(self, detectors: tuple[Detect, ...], on_look: Callable[[Look], None]) -> None:
-        self._detectors = detectors
+    def __init__(
+        self,
+        detect: DetectMany,
+        on_look: Callable[[Look], None],
+        clock: Clock,
+        lanes: Lanes = ONE_LANE,
+    ) -> None:
+        self._detect = detect
         self._on_look = on_look
+        self._clock = clock
+        self._lanes = lanes
         self._waiting: OrderedDict[Slot, Frame] = OrderedDict()
         self._busy: set[str] = set()
         self._changed = threading.Condition()
-        self._looks = 0
-        self._dropped = 0
+        self._looks = self._replaced = self._late = self._due = 0
+        self._busy_s = 0.0
+        self._window = (clock.now(), 0, 0, 0.0)
+        self._stretch = 1.0
 
     def offer(self, frame: Frame, plan: LookPlan) -> None:
         """Offer a frame that is due; returns at once."""
         slot = (frame.camera_id, plan)
         with self._changed:
-            self._dropped += slot in self._waiting
+            self._due += 1
+            self._replaced += slot in self._waiting
             self._waiting[slot] = frame
+            self._shed(self._clock.now())
             self._changed.notify()
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Raises what a worker raised, once all have ended."""
         self._busy.clear()
-        with ThreadPoolExecutor(len(self._detectors), thread_name_prefix="engine") as workers:
-            running = [workers.submit(self._work, detect, stop) for detect in self._detectors]
+        count = self._lanes.workers
+        with ThreadPoolExecutor(count, thread_name_prefix="engine") as workers:
+            running = [workers.submit(self._work, stop) for _ in range(count)]
             wait(running, return_when=FIRST_EXCEPTION)
             stop.set()
             self.wake()
@@ -65,26 +100,65 @@ class Engine:
             self._changed.notify_all()
 
     @property
+    def stretch(self) -> float:
+        """By how much all intervals are to be stretched at the moment; 1 while all is well."""
+        return self._stretch
+
+    @property
     def counts(self) -> EngineCounts:
         """Looks done and frames dropped so far."""
-        return EngineCounts(self._looks, self._dropped)
+        return EngineCounts(self._looks, self._replaced, self._late, self._stretch)
 
-    def _work(self, detect: Detect, stop: threading.Event) -> None:
-        while (taken := self._take(stop)) is not None:
-            frame, plan = taken
-            found = detect(frame.picture, plan.tiles)
-            self._on_look(Look(frame, plan.judged, found))
+    def _work(self, stop: threading.Event) -> None:
+        while jobs := self._take(stop):
+            began = self._clock.now()
+            found = self._detect([(frame.picture, plan.tiles) for frame, plan in jobs])
+            for (frame, plan), detections in zip(jobs, found, strict=True):
+                self._on_look(Look(frame, plan.judged, detections))
+            busy_s = self._clock.now().seconds_since(began)
             with self._changed:
-                self._looks += 1
-                self._busy.discard(frame.camera_id)
-                self._changed.notify()
+                self._looks += len(jobs)
+                self._busy_s += busy_s
+                self._busy.difference_update(frame.camera_id for frame, _ in jobs)
+                self._changed.notify(len(jobs))
 
-    def _take(self, stop: threading.Event) -> tuple[Frame, LookPlan] | None:
+    def _take(self, stop: threading.Event) -> list[Job]:
+        """Wait for work; returns none only when stopped."""
         with self._changed:
             while not stop.is_set():
-                slot = next((one for one in self._waiting if one[0] not in self._busy), None)
-                if slot is not None:
-                    self._busy.add(slot[0])
-                    return self._waiting.pop(slot), slot[1]
+                if jobs := self._next_jobs(self._clock.now()):
+                    return jobs
                 self._changed.wait(timeout=0.5)
-        return None
+        return []
+
+    def _next_jobs(self, now: Instant) -> list[Job]:
+        jobs: list[Job] = []
+        for slot in list(self._waiting):
+            camera_id, plan = slot
+            if camera_id in self._busy:
+                continue
+            frame = self._waiting.pop(slot)
+            if self._too_old(frame, plan, now):
+                self._late += 1
+                continue
+            self._busy.add(camera_id)
+            jobs.append((frame, plan))
+            if len(jobs) == self._lanes.batch:
+                break
+        return jobs
+
+    def _too_old(self, frame: Frame, plan: LookPlan, now: Instant) -> bool:
+        patience_s = stretched_s(plan.every_s, self._stretch, plan.priority)
+        return now.seconds_since(frame.at) > patience_s
+
+    def _shed(self, now: Instant) -> None:
+        """At the end of a window, decide anew how far intervals are stretched."""
+        since, due, dropped, busy_s = self._window
+        elapsed_s = now.seconds_since(since)
+        if elapsed_s < WINDOW_S:
+            return
+        dropped_now = self._replaced + self._late
+        share = (self._busy_s - busy_s) / (elapsed_s * self._lanes.workers)
+        window = Window(self._due - due, dropped_now - dropped, share)
+        self._stretch = next_stretch(self._stretch, window)
+        self._window = (now, self._due, dropped_now, self._busy_s)

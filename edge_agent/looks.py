@@ -1,25 +1,30 @@
 """Which looks a frame is due for: a camera's categories grouped by how they are looked for."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from contract.catalogue import Category
 from edge_agent.clock import Instant
 from edge_agent.config import CameraConfig, LookRule
 from edge_agent.detections import Detections
 from edge_agent.frames import Frame
+from edge_agent.shedding import Priority, stretched_s
 
 # Packets jitter: a frame that comes this much early still counts as due, so that an interval of
-# 0.2 s at 25 frames/s stays every fifth frame.
+# 0.2 s at 25 frames/s stays every fifth frame, and one of 2 s every key frame.
 EARLY_S = 0.01
+EARLY_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class LookPlan:
-    """Categories that share one interval and one tiling."""
+    """Categories that share one interval, one tiling, one patience and one priority."""
 
     every_s: float
     tiles: tuple[int, int]
     judged: frozenset[Category]
+    quiet_every_s: float | None = None
+    priority: Priority = "normal"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,42 +47,106 @@ class Look:
         return self.frame.at
 
 
+def early_s(every_s: float, spacing_s: float) -> float:
+    """How early a frame may come and still be the one that is due, with frames so far apart."""
+    return max(EARLY_S, min(EARLY_SHARE * every_s, spacing_s / 2))
+
+
 def plans_of(config: CameraConfig) -> tuple[LookPlan, ...]:
     """Group a camera's categories into plans, the most frequent first."""
-    groups: dict[tuple[float, tuple[int, int]], set[Category]] = {}
+    groups: dict[LookPlan, set[Category]] = {}
     for category in Category:
         if not config.rule(category).enabled:
             continue
         rule: LookRule = config.look(category)
-        groups.setdefault((rule.every_s, rule.tiles), set()).add(category)
+        nobody: frozenset[Category] = frozenset()
+        key = LookPlan(rule.every_s, rule.tiles, nobody, rule.quiet_every_s, rule.priority)
+        groups.setdefault(key, set()).add(category)
     return tuple(
-        LookPlan(every_s, tiles, frozenset(judged))
-        for (every_s, tiles), judged in sorted(groups.items(), key=lambda item: item[0])
+        replace(plan, judged=frozenset(judged))
+        for plan, judged in sorted(groups.items(), key=lambda item: item[0].every_s)
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Quiet:
+    """When a quiet plan was last taken, and how long it waits while nothing changes."""
+
+    taken: Instant
+    wait_s: float
+
+
 class LookTimer:
-    """Says for each frame which plans are due; intervals keep their phase, none is caught up."""
+    """Says for each frame which plans are due; intervals keep their phase, none is caught up.
+
+    A plan with `quiet_every_s` is taken at its interval while the picture changes; while it does
+    not, the interval doubles from look to look up to the quiet one. One change, and it is short
+    again.
+    """
 
     def __init__(self, plans: tuple[LookPlan, ...]) -> None:
         self._plans = plans
         self._next: dict[LookPlan, Instant] = {}
+        self._quiet: dict[LookPlan, _Quiet] = {}
+        self._last: Instant | None = None
+        self._spacing_s = 0.0
 
-    def due(self, at: Instant) -> tuple[LookPlan, ...]:
-        """Return the plans due at `at`, and count them as taken."""
-        due = tuple(plan for plan in self._plans if self._is_due(plan, at))
-        for plan in due:
-            self._next[plan] = self._following(plan, at)
-        return due
+    def due(
+        self,
+        at: Instant,
+        stretch: float = 1.0,
+        changed: Callable[[LookPlan], bool] = lambda _: True,
+    ) -> tuple[LookPlan, ...]:
+        """Return the plans due at `at`, and count them as taken.
+
+        `stretch` is the engine's; `changed` is asked only for plans with a quiet interval, once
+        an interval.
+        """
+        self._spacing_s = at.seconds_since(self._last) if self._last else 0.0
+        self._last = at
+        due = []
+        for plan in self._plans:
+            if not self._is_due(plan, at):
+                continue
+            every_s = stretched_s(plan.every_s, stretch, plan.priority)
+            self._next[plan] = self._following(plan, at, every_s)
+            if plan.quiet_every_s is None or self._is_worth_it(plan, at, changed):
+                due.append(plan)
+        return tuple(due)
+
+    def wait_s(self, at: Instant) -> float:
+        """Return how long from `at` on no frame will be due; 0 before the first and after a boot.
+
+        What is decoded in that time is decoded for nothing.
+        """
+        if len(self._next) < len(self._plans) or not self._next:
+            return 0.0
+        if any(following.boot_id != at.boot_id for following in self._next.values()):
+            return 0.0
+        soonest_s = min(one.monotonic_s for one in self._next.values()) - EARLY_S
+        return max(0.0, soonest_s - at.monotonic_s)
 
     def _is_due(self, plan: LookPlan, at: Instant) -> bool:
         following = self._next.get(plan)
         if following is None or following.boot_id != at.boot_id:
             return True
-        return at.monotonic_s >= following.monotonic_s - EARLY_S
+        return at.monotonic_s >= following.monotonic_s - early_s(plan.every_s, self._spacing_s)
 
-    def _following(self, plan: LookPlan, at: Instant) -> Instant:
+    def _following(self, plan: LookPlan, at: Instant, every_s: float) -> Instant:
         previous = self._next.get(plan)
-        if previous is not None and abs(at.monotonic_s - previous.monotonic_s) < plan.every_s:
-            return previous.plus(plan.every_s)
-        return at.plus(plan.every_s)
+        if previous is not None and abs(at.monotonic_s - previous.monotonic_s) < every_s:
+            return previous.plus(every_s)
+        return at.plus(every_s)
+
+    def _is_worth_it(
+        self, plan: LookPlan, at: Instant, changed: Callable[[LookPlan], bool]
+    ) -> bool:
+        before = self._quiet.get(plan)
+        longest_s = plan.quiet_every_s or plan.every_s
+        if changed(plan) or before is None or before.taken.boot_id != at.boot_id:
+            self._quiet[plan] = _Quiet(at, min(2 * plan.every_s, longest_s))
+            return True
+        if at.seconds_since(before.taken) < before.wait_s - early_s(plan.every_s, self._spacing_s):
+            return False
+        self._quiet[plan] = _Quiet(at, min(2 * before.wait_s, longest_s))
+        return True

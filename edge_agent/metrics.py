@@ -18,6 +18,7 @@ from contract.messages import CameraState, ClockState
 from edge_agent.clock import Instant
 from edge_agent.errors import ConfigError
 from edge_agent.publisher import BrokerState
+from edge_agent.shedding import overloaded
 from edge_agent.store import StoreCounts
 from edge_agent.watching import CameraNow
 
@@ -30,6 +31,7 @@ class Totals:
 
     looks: int = 0
     dropped: int = 0
+    late: int = 0
     issues_raised: int = 0
     reports: int = 0
     receipted: int = 0
@@ -51,6 +53,7 @@ class Snapshot:
     centre_trouble: str
     clock: ClockState
     free_bytes: int
+    stretch: float = 1.0
 
 
 def troubles(snapshot: Snapshot) -> dict[str, str]:
@@ -66,6 +69,8 @@ def troubles(snapshot: Snapshot) -> dict[str, str]:
         found["centre"] = snapshot.centre_trouble
     if snapshot.store_trouble:
         found["store"] = snapshot.store_trouble
+    if overload := overloaded(snapshot.stretch):
+        found["load"] = overload
     if snapshot.free_bytes < LOW_DISK_BYTES:
         found["disk"] = f"only {snapshot.free_bytes // 1_000_000} MB are free"
     return found
@@ -102,7 +107,12 @@ def _totals(snapshot: Snapshot) -> Iterator[Metric]:
     totals, given_up = snapshot.totals, snapshot.store.given_up
     for name, help_text, value in (
         ("looks", "frames judged", totals.looks),
-        ("looks_dropped", "due frames replaced by newer ones", totals.dropped),
+        ("looks_dropped", "due frames replaced by newer ones, or too old", totals.dropped),
+        (
+            "looks_late",
+            "due frames dropped because they were older than their interval",
+            totals.late,
+        ),
         ("issues_raised", "reports with phase raised", totals.issues_raised),
         ("reports", "reports committed", totals.reports),
         ("reports_receipted", "reports that the centre holds", totals.receipted),
@@ -125,6 +135,7 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
         ("broker_connected", "1 while connected", int(snapshot.broker.connected)),
         ("clock_offset_seconds", "centre minus gateway", clock.offset_s),
         ("clock_error_seconds", "bound of the offset's error", clock.error_s),
+        ("interval_stretch", "by how much all intervals are stretched", snapshot.stretch),
         ("healthy", "1 while nothing is wrong", int(not troubles(snapshot))),
     ):
         yield GaugeMetricFamily(f"gridwatch_{name}", help_text, value=value)

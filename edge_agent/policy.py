@@ -202,7 +202,7 @@ def _terms(config: CameraConfig, category: Category, card_raise: float, card_kee
     rule = config.rule(category)
     raise_score = card_raise if rule.score_min is None else rule.score_min
     keep_share = min(1.0, card_keep / card_raise) if card_raise > 0 else 1.0
-    return Terms(rule, raise_score, raise_score * keep_share, config.look(category).every_s)
+    return Terms(rule, raise_score, raise_score * keep_share, config.look(category).longest_s)
 
 
 def _cut_short(a: Box, b: Box) -> bool:

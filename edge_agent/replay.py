@@ -11,12 +11,14 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import Event
 from time import monotonic
 from typing import TextIO
 
 from contract.messages import ClockState, FrameInfo, IssueReport, encode
+from edge_agent.changes import ChangeWatch
 from edge_agent.clock import ReplayClock
 from edge_agent.config import CameraConfig, config_sha256, load_agent, load_camera
 from edge_agent.detector import Detector
@@ -26,7 +28,7 @@ from edge_agent.judge import CameraJudge, Judgement, Surroundings
 from edge_agent.looks import Look, LookTimer, plans_of
 from edge_agent.model import default_folder
 from edge_agent.reports import Circumstances, Origin, report_of
-from edge_agent.runtimes import Runtime
+from edge_agent.runtimes import Choice, Runtime
 from edge_agent.video import read_clip
 
 UNSYNCED = ClockState(offset_s=0.0, error_s=0.0, synced=False)
@@ -66,7 +68,8 @@ def replayed(replay: Replay) -> Iterator[tuple[float, IssueReport]]:
     config = load_camera(replay.camera)
     agent = load_agent(replay.agent) if replay.agent else None
     folder = replay.model or (agent.model if agent else default_folder())
-    detector = Detector(folder, threads=os.cpu_count() or 1, runtime=replay.runtime)
+    choice = Choice(runtime=replay.runtime, threads=os.cpu_count() or 1)
+    detector = Detector(folder, choice=choice)
     surroundings = Surroundings.read(agent.grid, agent.components) if agent else Surroundings()
     judge = CameraJudge(config, detector.card, surroundings)
     judgements = _judgements(replay, config, detector, judge)
@@ -88,12 +91,13 @@ def _judgements(
     replay: Replay, config: CameraConfig, detector: Detector, judge: CameraJudge
 ) -> Iterator[tuple[float, Picture, Judgement]]:
     clock, timer = ReplayClock(replay.start), LookTimer(plans_of(config))
+    changes = ChangeWatch()
     began_s, pause = monotonic(), Event()
     for clip_s, picture in read_clip(replay.clip):
         if replay.real_time:
             pause.wait(max(0.0, began_s + clip_s - monotonic()))
         frame = Frame(config.camera.id, clock.at(clip_s), picture, clip_s)
-        for plan in timer.due(frame.at):
+        for plan in timer.due(frame.at, changed=partial(changes.changed, picture=picture)):
             look = Look(frame, plan.judged, detector.detect(picture, plan.tiles))
             for judgement in judge.judge(look):
                 yield clip_s, picture, judgement

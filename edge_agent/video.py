@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import av
 import av.error
+import cv2
 import numpy as np
 from av.packet import Packet as AnyPacket
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from edge_agent.clock import Instant
 from edge_agent.errors import (
@@ -28,8 +29,11 @@ from edge_agent.errors import (
     CameraUnreachable,
     VideoUnreadable,
 )
-from edge_agent.frames import Picture, Rgb
+from edge_agent.frames import Luma, Picture, Rgb
 from edge_agent.packet_ring import RingPacket, StreamFormat
+
+# Formats whose first plane is the brightness, a byte a pixel.
+EIGHT_BIT_PLANAR = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "nv12", "gray"})
 
 _scalers = threading.local()
 
@@ -72,16 +76,31 @@ class VideoPicture:
         return int(self.frame.height)
 
     def rgb(self, width: int, height: int) -> Rgb:
-        """Scale and convert in one step of libswscale, by area when the picture shrinks.
+        """Scale in YUV and convert what is left, by area when the picture shrinks.
 
         Area averaging keeps bins and covers from aliasing at a third of the size, where bilinear
-        samples only two of three lines; it costs the same (1.6 ms from 720p to 640×360).
+        samples only two of three lines. From 1080p to 640×360 it takes 0.6 ms; scaling and
+        converting in one step of libswscale, 1.1 ms; FAST_BILINEAR, 0.3 ms and aliases.
         """
         how = Interpolation.AREA if width < self.width else Interpolation.BILINEAR
-        scaled = _scaler().reformat(
-            self.frame, width, height, "rgb24", interpolation=how, threads=1
-        )
-        return np.asarray(scaled.to_ndarray(), np.uint8)
+        # OpenCV converts I420 of limited range; libswscale converts everything else.
+        plain = self.frame.color_range != ColorRange.JPEG and width % 2 == 0 and height % 2 == 0
+        target = "yuv420p" if plain else "rgb24"
+        scaled = _scaler().reformat(self.frame, width, height, target, interpolation=how, threads=1)
+        array = scaled.to_ndarray()
+        rgb = cv2.cvtColor(array, cv2.COLOR_YUV2RGB_I420) if plain else array
+        return np.asarray(rgb, np.uint8)
+
+    def luma(self, width: int, height: int) -> Luma:
+        """Return its brightness, see `Picture.luma`; taken from the decoder's own plane."""
+        if self.frame.format.name not in EIGHT_BIT_PLANAR:
+            how = Interpolation.FAST_BILINEAR
+            scaled = _scaler().reformat(self.frame, width, height, "gray", interpolation=how)
+            return np.asarray(scaled.to_ndarray(), np.uint8)
+        plane = self.frame.planes[0]
+        whole = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        seen = whole[: self.height, : self.width]
+        return np.asarray(cv2.resize(seen, (width, height)), np.uint8)
 
 
 def _scaler() -> VideoReformatter:

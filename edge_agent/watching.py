@@ -3,9 +3,11 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from contract.messages import CameraHealth, CameraState
 from edge_agent.camera import CameraCounts
+from edge_agent.changes import ChangeWatch
 from edge_agent.clock import Clock, Instant
 from edge_agent.frames import Frame
 from edge_agent.looks import LookPlan, LookTimer
@@ -26,9 +28,19 @@ class CameraNow:
     corrupt: int
     reconnects: int
     keyframes_only: bool
+    behind: bool
     looks: int
     dropped: int
+    stretch: float
     last_frame_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineHooks:
+    """What is asked of the engine: to look at a frame, and how far intervals are stretched."""
+
+    offer: Callable[[Frame, LookPlan], None]
+    stretch: Callable[[], float] = lambda: 1.0
 
 
 class Watching:
@@ -38,7 +50,7 @@ class Watching:
         self,
         camera_id: str,
         plans: tuple[LookPlan, ...],
-        offer: Callable[[Frame, LookPlan], None],
+        engine: EngineHooks,
         on_change: Callable[["Watching"], None],
         clock: Clock,
     ) -> None:
@@ -46,7 +58,8 @@ class Watching:
         self.counts = CameraCounts()
         self._timer = LookTimer(plans)
         self._plans = len(plans)
-        self._offer = offer
+        self._engine = engine
+        self._changes = ChangeWatch()
         self._on_change = on_change
         self._clock = clock
         self._lock = threading.Lock()
@@ -60,9 +73,14 @@ class Watching:
 
     def on_frame(self, frame: Frame) -> None:
         """Offer the frame to each look that is due."""
-        for plan in self._timer.due(frame.at):
+        changed = partial(self._changes.changed, picture=frame.picture)
+        for plan in self._timer.due(frame.at, self._engine.stretch(), changed):
             self._offered += 1
-            self._offer(frame, plan)
+            self._engine.offer(frame, plan)
+
+    def wait_s(self, at: Instant) -> float:
+        """Return how long from `at` on no frame is needed."""
+        return self._timer.wait_s(at)
 
     def on_look(self) -> None:
         """Count a look that was judged."""
@@ -95,9 +113,11 @@ class Watching:
                 corrupt=self.counts.corrupt,
                 reconnects=self.counts.reconnects,
                 keyframes_only=self.counts.keyframes_only,
+                behind=self.counts.behind,
                 looks=self._looks,
                 # What was offered and neither judged nor still waits in its slot.
                 dropped=max(0, self._offered - self._looks - self._plans),
+                stretch=self._engine.stretch(),
                 last_frame_at=self.counts.last_frame_at,
             )
 

@@ -1,5 +1,6 @@
 """Inference runtimes behind one small protocol."""
 
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Literal, Protocol, cast
@@ -8,12 +9,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 Runtime = Literal["onnxruntime", "openvino"]
+Precision = Literal["f32", "bf16", "f16"]
 
 _CLASSES: dict[Runtime, str] = {"onnxruntime": "OnnxRuntimeSession", "openvino": "OpenVinoSession"}
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How networks are run.
+
+    `streams` inferences run side by side, each on `threads` threads. Pictures are given to the
+    network `batch` at a time, which pays on graphics cards and not on CPUs. `provider` is ONNX
+    Runtime's (cpu, cuda, tensorrt, openvino); `precision` is what the arithmetic may be rounded to.
+    """
+
+    runtime: Runtime = "onnxruntime"
+    provider: str = "cpu"
+    precision: Precision = "f32"
+    streams: int = 1
+    threads: int = 1
+    batch: int = 1
+
+    def __str__(self) -> str:
+        provider = "" if self.provider == "cpu" else f" {self.provider}"
+        lanes = f"{self.streams}×{self.threads}"
+        return f"{self.runtime}{provider} {self.precision} {lanes}, batch {self.batch}"
+
+
 class Session(Protocol):
-    """One loaded network; used by one thread at a time."""
+    """One loaded network, shared by all threads: as many may infer at once as it has streams."""
 
     @property
     def height(self) -> int:
@@ -33,7 +57,7 @@ class Session(Protocol):
         ...
 
 
-def open_session(runtime: Runtime, path: Path, *, threads: int) -> Session:
+def open_session(choice: Choice, path: Path) -> Session:
     """Load a network in a runtime, which is imported only now. Raises ModelError."""
-    module = import_module(f"edge_agent.runtimes.{runtime}")
-    return cast("Session", getattr(module, _CLASSES[runtime])(path, threads=threads))
+    module = import_module(f"edge_agent.runtimes.{choice.runtime}")
+    return cast("Session", getattr(module, _CLASSES[choice.runtime])(path, choice))

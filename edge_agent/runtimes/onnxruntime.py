@@ -1,6 +1,7 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime: on the CPU, or through another execution provider where one is installed."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -8,8 +9,10 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from edge_agent.errors import ModelError
+from edge_agent.runtimes import Choice
 
 _FAILURES = (
+    ort_errors.EPFail,
     ort_errors.Fail,
     ort_errors.InvalidGraph,
     ort_errors.InvalidProtobuf,
@@ -19,22 +22,44 @@ _FAILURES = (
     ort_errors.RuntimeException,
 )
 
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
+
+
+def providers() -> tuple[str, ...]:
+    """Name the execution providers that this build of ONNX Runtime has, of those we know."""
+    there = ort.get_available_providers()
+    return tuple(name for name, theirs in PROVIDERS.items() if theirs in there)
+
 
 class OnnxRuntimeSession:
-    """A network in ONNX Runtime; with the same `threads` the same input gives the same output."""
+    """A network in ONNX Runtime; with the same `threads` the same input gives the same output.
 
-    def __init__(self, path: Path, *, threads: int) -> None:
+    One session serves all threads: an inference of one thread runs on the caller's own, and the
+    weights are held once.
+    """
+
+    def __init__(self, path: Path, choice: Choice) -> None:
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = choice.threads
         options.inter_op_num_threads = 1
         # Idle threads that spin would take the cores from decoding.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = ort.InferenceSession(
-                str(path), sess_options=options, providers=["CPUExecutionProvider"]
+                str(path), sess_options=options, providers=_wanted(choice)
             )
         except _FAILURES as error:
             raise ModelError(f"model {path}: ONNX Runtime cannot load it ({error})") from None
+        if (theirs := PROVIDERS[choice.provider]) not in self._session.get_providers():
+            raise ModelError(
+                f"model {path}: ONNX Runtime fell back from {theirs} to the CPU; check the driver, "
+                "or set runtime: auto"
+            )
         self._input = self._session.get_inputs()[0]
         shape = self._input.shape
         if self._input.type != "tensor(uint8)" or len(shape) != 4 or shape[3] != 3:
@@ -62,3 +87,21 @@ class OnnxRuntimeSession:
         except _FAILURES as error:
             raise ModelError(f"model {self._path}: inference failed ({error})") from None
         return np.asarray(output, np.float32)
+
+
+def _wanted(choice: Choice) -> list[str | tuple[str, dict[str, Any]]]:
+    """Name the provider with its options; never a silent second one before the CPU."""
+    if choice.provider not in PROVIDERS:
+        raise ModelError(
+            f"ONNX Runtime provider {choice.provider!r} is not known; "
+            f"{', '.join(PROVIDERS)} were expected"
+        )
+    half = choice.precision == "f16"
+    options: dict[str, dict[str, Any]] = {
+        "tensorrt": {"trt_fp16_enable": half},
+        "openvino": {"device_type": "CPU", "num_streams": choice.streams},
+    }
+    theirs = PROVIDERS[choice.provider]
+    if choice.provider == "cpu":
+        return [theirs]
+    return [(theirs, options.get(choice.provider, {})), PROVIDERS["cpu"]]

@@ -3,7 +3,7 @@
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from edge_agent.errors import ConfigError, StoreError
 from edge_agent.frames import Picture
 from edge_agent.ledger import standing
 from edge_agent.model import ModelCard
+from edge_agent.runtimes import Choice
 from edge_agent.store import Store
 
 Until = Callable[..., None]
@@ -32,6 +33,7 @@ class Scripted:
 
     def __init__(self, card: ModelCard) -> None:
         self.card = card
+        self.choice = Choice()
         self.broken = False
 
     def detect(self, _picture: Picture, _tiles: tuple[int, int]) -> Detections:
@@ -41,6 +43,9 @@ class Scripted:
         cart = np.array([[0.3, 0.4, 0.5, 0.7]], np.float32)
         index = np.array([CLASS_INDEX["street_vendor"]])
         return Detections(cart, np.array([0.9], np.float32), index)
+
+    def detect_many(self, jobs: Sequence[tuple[Picture, tuple[int, int]]]) -> list[Detections]:
+        return [self.detect(*job) for job in jobs]
 
 
 class Files:
@@ -78,7 +83,7 @@ def files(tmp_path: Path, mosquitto: Any) -> Files:
 @pytest.fixture
 def detector(card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     scripted = Scripted(card)
-    monkeypatch.setattr(app_module, "_detectors", lambda _config: (scripted, scripted))
+    monkeypatch.setattr(app_module, "_detector", lambda _config: scripted)
     return scripted
 
 

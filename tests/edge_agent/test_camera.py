@@ -14,14 +14,13 @@ from edge_agent.camera import (
     BACKOFF_LONGEST_S,
     Camera,
     CameraSinks,
-    DecodePolicy,
-    KeyframeMeter,
     Pace,
     Source,
     wait_s,
 )
 from edge_agent.clock import Instant, SystemClock
-from edge_agent.config import CameraConfig, Stream
+from edge_agent.config import Stream
+from edge_agent.decoding import DecodePolicy
 from edge_agent.errors import CameraSilent, CameraUnauthorised
 from edge_agent.frames import Frame
 from edge_agent.video import Timeouts
@@ -200,48 +199,6 @@ def test_auto_decodes_key_frames_only_once_their_distance_is_known(
     assert all(
         later.at.seconds_since(earlier.at) > 0.3 for earlier, later in pairwise(watched.frames[20:])
     )
-
-
-@pytest.mark.parametrize(
-    ("mode", "every_s", "distance_s", "only"),
-    [
-        ("all", 30, 2.0, False),
-        ("keyframes", 0.2, None, True),
-        ("auto", 0.2, 2.0, False),
-        ("auto", 2.0, 2.03, True),  # arrivals jitter
-        ("auto", 2.0, None, False),  # not measured yet
-        ("auto", 2.0, 4.0, False),
-    ],
-)
-def test_key_frames_suffice_when_they_come_often_enough(
-    mode: str, every_s: float, distance_s: float | None, *, only: bool
-) -> None:
-    assert DecodePolicy(mode, every_s).keyframes_only(distance_s) is only
-
-
-@pytest.mark.parametrize(
-    ("looks", "expected"),
-    [
-        ({}, DecodePolicy("auto", 0.2)),
-        ({"default": {"every_s": 2, "decode": "keyframes"}}, DecodePolicy("keyframes", 2)),
-        (
-            {"default": {"every_s": 2}, "street_vendor": {"every_s": 1, "decode": "all"}},
-            DecodePolicy("all", 1),
-        ),
-    ],
-)
-def test_the_most_demanding_look_decides(looks: dict[str, object], expected: DecodePolicy) -> None:
-    config = CameraConfig.model_validate({"camera": {"id": "cam-01"}, "looks": looks})
-    assert DecodePolicy.of(config) == expected
-
-
-def test_the_longest_recent_distance_of_key_frames_counts() -> None:
-    meter = KeyframeMeter()
-    measured = []
-    for at_s in (0, 1, 2, 6, 7, 8, 9, 10):
-        meter.saw(instant(at_s))
-        measured.append(meter.longest_s)
-    assert measured == [None, None, 1, 4, 4, 4, 4, 1]
 
 
 class SetClock:

@@ -1,6 +1,7 @@
 """One engine serves all cameras in turn and never holds more than one frame a camera and plan."""
 
 import threading
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -9,13 +10,24 @@ import pytest
 from contract.catalogue import Category
 from edge_agent.clock import Instant
 from edge_agent.detections import Detections
-from edge_agent.engine import Engine
+from edge_agent.engine import Engine, Lanes
 from edge_agent.errors import ModelError
 from edge_agent.frames import ArrayPicture, Frame, Picture
 from edge_agent.looks import Look, LookPlan
+from edge_agent.shedding import WINDOW_S
 
 PICTURE = ArrayPicture(np.zeros((8, 8, 3), np.uint8))
-PLAN = LookPlan(0.2, (1, 1), frozenset({Category.STREET_VENDOR}))
+PLAN = LookPlan(60, (1, 1), frozenset({Category.STREET_VENDOR}))
+ONE = Lanes()
+Jobs = Sequence[tuple[Picture, tuple[int, int]]]
+
+
+class SetClock:
+    def __init__(self) -> None:
+        self.s = 0.0
+
+    def now(self) -> Instant:
+        return Instant(datetime(2026, 1, 1, tzinfo=UTC), self.s, "boot")
 
 
 def frame(camera_id: str, second: float) -> Frame:
@@ -23,78 +35,134 @@ def frame(camera_id: str, second: float) -> Frame:
     return Frame(camera_id, at, PICTURE)
 
 
-def nothing(_picture: Picture, _tiles: tuple[int, int]) -> Detections:
-    return Detections.empty()
+def nothing(jobs: Jobs) -> list[Detections]:
+    return [Detections.empty() for _ in jobs]
 
 
-def run(engine: Engine, stop: threading.Event) -> None:
-    thread = threading.Thread(target=engine.run, args=(stop,))
-    thread.start()
-    thread.join(timeout=20)
-    assert not thread.is_alive()
+class Bench:
+    """An engine that is run until so many looks came out."""
+
+    def __init__(
+        self, until: int, detect: Callable[[Jobs], list[Detections]] = nothing,
+        lanes: Lanes = ONE,
+    ) -> None:  # fmt: skip
+        self.clock = SetClock()
+        self.looks: list[Look] = []
+        self.stop = threading.Event()
+        self._until = until
+        self.engine = Engine(detect, self.take, self.clock, lanes)
+
+    def take(self, look: Look) -> None:
+        self.looks.append(look)
+        if len(self.looks) == self._until:
+            self.stop.set()
+
+    def run(self) -> None:
+        thread = threading.Thread(target=self.engine.run, args=(self.stop,))
+        thread.start()
+        thread.join(timeout=20)
+        assert not thread.is_alive()
+
+    @property
+    def seconds(self) -> list[float]:
+        return [look.at.monotonic_s for look in self.looks]
+
+    @property
+    def order(self) -> list[str]:
+        return [look.frame.camera_id for look in self.looks]
 
 
 def test_the_newest_frame_wins_and_the_older_is_counted() -> None:
-    stop, looks = threading.Event(), list[Look]()
-
-    def take(look: Look) -> None:
-        looks.append(look)
-        stop.set()
-
-    engine = Engine((nothing,), take)
+    bench = Bench(until=1)
     for second in (1, 2, 3):
-        engine.offer(frame("a", second), PLAN)
-    run(engine, stop)
-    assert [look.at.monotonic_s for look in looks] == [3]
-    assert (engine.counts.looks, engine.counts.dropped) == (1, 2)
+        bench.engine.offer(frame("a", second), PLAN)
+    bench.run()
+    counts = bench.engine.counts
+    assert bench.seconds == [3]
+    assert (counts.looks, counts.replaced, counts.late, counts.dropped) == (1, 2, 0, 2)
+
+
+def test_a_frame_older_than_its_interval_is_dropped_and_counted() -> None:
+    bench = Bench(until=1)
+    bench.engine.offer(frame("late", 0), LookPlan(5, (1, 1), PLAN.judged))
+    bench.engine.offer(frame("patient", 0), LookPlan(50, (1, 1), PLAN.judged))
+    bench.clock.s = 6
+    bench.run()
+    assert bench.order == ["patient"]
+    assert bench.engine.counts.late == 1
 
 
 def test_a_busy_camera_does_not_keep_another_waiting() -> None:
-    stop, order = threading.Event(), list[str]()
-    engine: Engine
+    bench = Bench(until=6)
+    take = bench.take
 
-    def take(look: Look) -> None:
-        order.append(look.frame.camera_id)
-        engine.offer(frame("busy", len(order)), PLAN)
-        if len(order) == 6:
-            stop.set()
+    def take_and_offer(look: Look) -> None:
+        take(look)
+        bench.engine.offer(frame("busy", len(bench.looks)), PLAN)
 
-    engine = Engine((nothing,), take)
+    bench.engine = Engine(nothing, take_and_offer, bench.clock)
     for camera in ("busy", "b", "c"):
-        engine.offer(frame(camera, 0), PLAN)
-    run(engine, stop)
-    assert order[:4] == ["busy", "b", "c", "busy"]
+        bench.engine.offer(frame(camera, 0), PLAN)
+    bench.run()
+    assert bench.order[:4] == ["busy", "b", "c", "busy"]
 
 
 def test_a_camera_has_one_look_at_a_time_so_that_its_looks_keep_their_order() -> None:
-    stop, order = threading.Event(), list[float]()
     second_may_start = threading.Event()
-    engine: Engine
 
-    def slow_first(_picture: Picture, tiles: tuple[int, int]) -> Detections:
-        if tiles == (2, 2):  # the close look begins first and lasts while the other one waits
-            engine.offer(frame("a", 2), PLAN)
+    def slow_first(jobs: Jobs) -> list[Detections]:
+        if jobs[0][1] == (2, 2):  # the close look begins first and lasts while the other one waits
+            bench.engine.offer(frame("a", 2), PLAN)
             assert not second_may_start.wait(0.2)
         else:
             second_may_start.set()
-        return Detections.empty()
+        return nothing(jobs)
 
-    def take(look: Look) -> None:
-        order.append(look.at.monotonic_s)
-        if len(order) == 2:
-            stop.set()
+    bench = Bench(2, slow_first, Lanes(workers=2))
+    bench.engine.offer(frame("a", 1), LookPlan(60, (2, 2), PLAN.judged))
+    bench.run()
+    assert bench.seconds == [1, 2]
 
-    engine = Engine((slow_first, slow_first), take)
-    engine.offer(frame("a", 1), LookPlan(1, (2, 2), PLAN.judged))
-    run(engine, stop)
-    assert order == [1, 2]
+
+def test_cameras_share_a_batch_and_one_camera_is_in_it_once() -> None:
+    batches = []
+
+    def batched(jobs: Jobs) -> list[Detections]:
+        batches.append(len(jobs))
+        return nothing(jobs)
+
+    bench = Bench(7, batched, Lanes(batch=3))
+    for camera in "abcde":
+        bench.engine.offer(frame(camera, 0), PLAN)
+    for camera in "ab":
+        bench.engine.offer(frame(camera, 0), LookPlan(9, (2, 2), PLAN.judged))
+    bench.run()
+    assert batches == [3, 3, 1]
+    assert sorted(bench.order) == ["a", "a", "b", "b", "c", "d", "e"]
+
+
+def test_dropped_looks_stretch_the_intervals_of_all() -> None:
+    engine, clock = (bench := Bench(until=1)).engine, bench.clock
+    for index in range(200):
+        clock.s = index * WINDOW_S / 100
+        engine.offer(frame("a", clock.s), PLAN)  # nobody takes them
+    assert engine.stretch > 1.5
+    assert engine.counts.stretch == engine.stretch
+
+
+def test_no_more_frames_wait_than_cameras_and_plans() -> None:
+    engine = Bench(until=1).engine
+    for second in range(500):
+        for camera in "abc":
+            engine.offer(frame(camera, second), PLAN)
+    assert len(engine._waiting) == 3
 
 
 def test_a_detector_that_fails_ends_the_run_with_its_error() -> None:
-    def broken(_picture: Picture, _tiles: tuple[int, int]) -> Detections:
+    def broken(_jobs: Jobs) -> list[Detections]:
         raise ModelError("model x: inference failed")
 
-    engine = Engine((broken, nothing), lambda _look: None)
+    engine = Engine(broken, lambda _look: None, SetClock(), Lanes(workers=2))
     engine.offer(frame("a", 0), PLAN)
     with pytest.raises(ModelError, match="inference failed"):
         engine.run(threading.Event())

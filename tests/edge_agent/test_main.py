@@ -24,9 +24,13 @@ from edge_agent import app
 from edge_agent.__main__ import main
 from edge_agent.detections import Detections
 from edge_agent.model import ModelCard
+from edge_agent.runtimes import Choice
 card = ModelCard.model_validate_json(sys.argv.pop(1))
-nothing = types.SimpleNamespace(card=card, detect=lambda picture, tiles: Detections.empty())
-app._detectors = lambda config: (nothing,)
+nothing = types.SimpleNamespace(
+    card=card, choice=Choice(), detect=lambda picture, tiles: Detections.empty(),
+    detect_many=lambda jobs: [Detections.empty() for _ in jobs],
+)
+app._detector = lambda config: nothing
 main()
 """
 

@@ -16,13 +16,14 @@ from edge_agent.clock import Instant
 from edge_agent.errors import ConfigError
 from edge_agent.metrics import MetricsServer, Snapshot, Totals, troubles
 from edge_agent.publisher import BrokerState
+from edge_agent.shedding import overloaded
 from edge_agent.store import GivenUp, StoreCounts
 from edge_agent.watching import CameraNow
 
 AT = Instant(datetime(2026, 7, 1, tzinfo=UTC), 100.0, "boot")
 CAMERA = CameraNow(
     camera_id="cam-01", state=CameraState.OK, detail="", since=AT, frames=50, corrupt=1,
-    reconnects=2, keyframes_only=False, looks=10, dropped=3,
+    reconnects=2, keyframes_only=False, behind=False, stretch=1.0, looks=10, dropped=3,
     last_frame_at=Instant(AT.utc, 98.0, "boot"),
 )  # fmt: skip
 WELL = Snapshot(
@@ -43,6 +44,7 @@ WELL = Snapshot(
     [
         ({"broker": BrokerState(connected=False, detail="refused")}, "broker", "refused"),
         ({"centre_trouble": "not reached"}, "centre", "not reached"),
+        ({"stretch": 2.5}, "load", overloaded(2.5)),
         ({"store_trouble": "disk is full"}, "store", "disk is full"),
         ({"free_bytes": 7_000_000}, "disk", "only 7 MB are free"),
         (

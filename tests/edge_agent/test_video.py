@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
 
 from edge_agent.addresses import redacted
 from edge_agent.errors import CameraError, CameraSilent, CameraUnreachable, VideoUnreadable
-from edge_agent.video import Timeouts, Video, read_clip
+from edge_agent.video import Timeouts, Video, VideoPicture, read_clip
 
 MakeClip = Callable[..., Path]
 QUICK = Timeouts(open_s=0.5, read_s=0.5)
@@ -165,3 +167,41 @@ def test_a_refused_port_is_unreachable() -> None:
         port = closed.getsockname()[1]
     with pytest.raises(CameraUnreachable, match="Connection refused"):
         Video(f"rtsp://127.0.0.1:{port}/ch1", "camera cam-01", "tcp", QUICK)
+
+
+def colours(pixel_format: str, colour_range: ColorRange) -> VideoPicture:
+    """A 1280×720 picture of soft shapes in all colours, in a decoder's pixel format."""
+    x, y = np.meshgrid(np.linspace(0, 255, 1280), np.linspace(0, 255, 720))
+    rgb = np.stack([x, y, 255 - (x + y) / 2], axis=2).astype(np.uint8)
+    frame = VideoFrame.from_ndarray(rgb, format="rgb24")
+    return VideoPicture(frame.reformat(format=pixel_format, dst_color_range=colour_range))
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "colour_range"),
+    [
+        ("yuv420p", ColorRange.MPEG),
+        ("yuv420p", ColorRange.JPEG),
+        ("yuvj420p", ColorRange.JPEG),
+        ("nv12", ColorRange.MPEG),
+        ("yuv420p10le", ColorRange.MPEG),
+    ],
+)
+@pytest.mark.parametrize("size", [(640, 360), (320, 180), (333, 187), (1920, 1080)])
+def test_colours_come_out_alike_from_every_pixel_format(
+    pixel_format: str, colour_range: ColorRange, size: tuple[int, int]
+) -> None:
+    rgb = colours(pixel_format, colour_range).rgb(*size)
+    width, height = size
+    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    expected = np.stack([x, y, 255 - (x + y) / 2], axis=2)
+    assert rgb.shape == (height, width, 3)
+    assert np.abs(rgb - expected).mean() < 4
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "yuv420p10le"])
+def test_brightness_is_taken_from_every_pixel_format(pixel_format: str) -> None:
+    luma = colours(pixel_format, ColorRange.MPEG).luma(320, 180)
+    assert luma.shape == (180, 320)
+    assert luma.std() > 15
+    assert luma[:20, :40].mean() < luma[-20:, -40:].mean()

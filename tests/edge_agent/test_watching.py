@@ -10,7 +10,7 @@ from edge_agent.clock import Instant
 from edge_agent.config import CameraConfig
 from edge_agent.frames import ArrayPicture, Frame
 from edge_agent.looks import LookPlan, plans_of
-from edge_agent.watching import Watching
+from edge_agent.watching import EngineHooks, Watching
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 CONFIG = CameraConfig.model_validate({"camera": {"id": "cam-01"}})
@@ -30,7 +30,9 @@ class Scene:
         self.offered: list[tuple[Frame, LookPlan]] = []
         self.changes: list[tuple[CameraState, str]] = []
         plans = plans_of(CONFIG)
-        self.watching = Watching("cam-01", plans, self._offer, self._changed, self.clock)
+        self.watching = Watching(
+            "cam-01", plans, EngineHooks(self._offer), self._changed, self.clock
+        )
         self.plans = len(plans)
 
     def frame(self) -> None:
