@@ -16,6 +16,7 @@ from models.training.classes import (
     VAL_CLASSES,
     VEHICLE,
 )
+from models.training.drawn import DRAWN, SOURCE, drawn_pictures
 from models.training.export import CARD_NAME, draft_folder
 from models.training.judging import (
     TILES,
@@ -65,8 +66,10 @@ def evaluate(recipe: Recipe, folder: Path, model: Path | None = None) -> Evaluat
     scores = evaluate_split("val", val, VAL_CLASSES, rounds)
     scores += evaluate_split("val-cctv", parked, [VEHICLE], rounds)
     scores += street_scores(look, tiled, rounds)
+    drawn = judge_pictures(detector, drawn_pictures(DRAWN), SOURCE)
     thresholds = find_thresholds(recipe, scores)
     cctv = {p.name: p.camera for p in pictures if p.is_cctv}
+    scores += evaluate_split(SOURCE, drawn, VAL_CLASSES, rounds)  # after the thresholds: not real
     hits = quiet_hits([j for j in val if j.name in cctv], cctv, thresholds)
     confusions = _confusions({"val": val, "val-street": tiled}, thresholds)
     result = Evaluation(scores, thresholds, confusions, hits, len(cctv))

@@ -10,6 +10,7 @@ from edge_agent.detector import Detector
 from models.training.classes import CLASSES
 from models.training.compare import class_table, summary_table
 from models.training.compare import compare as run_comparison
+from models.training.drawn import DRAWN, draw_all
 from models.training.export import DRAFT_THRESHOLD, draft_folder
 from models.training.folds import cross_validate, to_json
 from models.training.int8 import quantise as run_quantise
@@ -138,3 +139,8 @@ def _thresholds(folder: Path) -> dict[str, dict[str, float]]:
         return {name: dict(DRAFT_THRESHOLD) for name in CLASSES}
     found: dict[str, Any] = json.loads(report.read_text("utf-8"))
     return {str(k): v for k, v in found["thresholds"].items()}
+
+
+def draw(folder: Annotated[Path, typer.Argument(help="where the pictures go")] = DRAWN) -> None:
+    """Draw the small committed street pictures anew."""
+    draw_all(folder)
