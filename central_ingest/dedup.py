@@ -34,6 +34,7 @@ class DuplicateRules:
     `gap_s` widens each issue's time, because cameras confirm and clear at different speeds.
     `reach_s` is how long a sighting without news still counts as going on.
     `propose_within_m` bounds what is proposed where positions are too coarse to merge.
+    `recurs_within_h` is how long after its closing a case is named by a new one at its place.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -43,6 +44,7 @@ class DuplicateRules:
     reach_s: float = 43_200.0
     propose_within_m: float = 60.0
     proposals_max: int = 3
+    recurs_within_h: float = 168.0
 
     def __post_init__(self) -> None:
         wrong = {name: cap for name, cap in self.caps_m.items() if not 0 < cap <= 50}
@@ -118,7 +120,9 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class _Finding:
+class Finding:
+    """Why two sightings may be one; `firm` where nothing speaks against it."""
+
     firm: bool
     distance_m: float
     match: Match
@@ -179,7 +183,7 @@ def _why_new(nearby: int) -> str:
     return f"新案卷：附近 {nearby} 个在办案卷，均不符合。 new case: {nearby} open nearby, no match"
 
 
-def _propose(found: Sequence[_Finding], why: str, rules: DuplicateRules) -> Decision:
+def _propose(found: Sequence[Finding], why: str, rules: DuplicateRules) -> Decision:
     matches = tuple(finding.match for finding in found[: rules.proposals_max])
     said = "; ".join(match.because for match in matches)
     return Decision(
@@ -189,11 +193,11 @@ def _propose(found: Sequence[_Finding], why: str, rules: DuplicateRules) -> Deci
 
 def _excluded(issue: Sighting, case: OpenCase, cannot_link: frozenset[UUID]) -> bool:
     return any(
-        other.issue_id in cannot_link or _seen_apart(issue, other) for other in case.sightings
+        other.issue_id in cannot_link or seen_apart(issue, other) for other in case.sightings
     )
 
 
-def _seen_apart(issue: Sighting, other: Sighting) -> bool:
+def seen_apart(issue: Sighting, other: Sighting) -> bool:
     """Whether one camera shows both at the same time."""
     if (issue.agent_id, issue.camera_id) != (other.agent_id, other.camera_id):
         return False
@@ -202,19 +206,20 @@ def _seen_apart(issue: Sighting, other: Sighting) -> bool:
     return begins_before_other_ends and ends_after_other_begins
 
 
-def _compare(issue: Sighting, case: OpenCase, rules: DuplicateRules) -> _Finding | None:
+def _compare(issue: Sighting, case: OpenCase, rules: DuplicateRules) -> Finding | None:
     """The best reason why `issue` belongs to `case`, or None."""
     findings = [
         finding
         for other in case.sightings
-        if (finding := _compare_pair(issue, other, case, rules)) is not None
+        if (finding := compare(issue, other, case, rules)) is not None
     ]
     return min(findings, key=lambda found: (not found.firm, found.distance_m), default=None)
 
 
-def _compare_pair(
+def compare(
     issue: Sighting, other: Sighting, case: OpenCase, rules: DuplicateRules
-) -> _Finding | None:
+) -> Finding | None:
+    """Whether two sightings may be one by family, time, component and distance, or None."""
     if issue.family is not other.family or not _overlap(issue, other, rules):
         return None
     apart = _apart(_gap_s(issue, other))
@@ -224,7 +229,7 @@ def _compare_pair(
             f"与案卷 {case.number} 为同一部件 same component {component_id} ({standard})"
             f" as the case, {apart}"
         )
-        return _Finding(firm=True, distance_m=0.0, match=Match(case.case_id, because))
+        return Finding(firm=True, distance_m=0.0, match=Match(case.case_id, because))
     if issue.place is None or other.place is None:
         return None
     return _compare_places((issue.place, other.place), issue.family, (case, apart), rules)
@@ -236,7 +241,7 @@ def _apart(gap_s: float) -> str:
 
 def _compare_places(
     places: tuple[Place, Place], family: Family, said: tuple[OpenCase, str], rules: DuplicateRules
-) -> _Finding | None:
+) -> Finding | None:
     (one, other), (case, apart) = places, said
     apart_m, cap_m = distance_m(one, other), rules.cap_m(family)
     reach_m = 2 * math.hypot(one.error_m, other.error_m)
@@ -251,7 +256,7 @@ def _compare_places(
     )
     if coarse:
         because += f"; 误差超过上限 an error is above the {cap_m:g} m cap"
-    return _Finding(firm=not coarse, distance_m=apart_m, match=Match(case.case_id, because))
+    return Finding(firm=not coarse, distance_m=apart_m, match=Match(case.case_id, because))
 
 
 def _overlap(issue: Sighting, other: Sighting, rules: DuplicateRules) -> bool:

@@ -9,6 +9,7 @@ CentreError
 ├── UnreadableMessage        bytes from the broker that are no message of ours
 ├── SubscriberStopped        the MQTT network thread ended unasked
 ├── ConflictingReport        the same issue and revision came before with another body
+├── UnstorableReport         a report that the contract allows and no table can hold
 ├── StepError
 │   ├── IllegalStep          the case's state does not allow this step
 │   └── ReasonMissing        this step needs a reason
@@ -58,6 +59,10 @@ class SubscriberStopped(CentreError):
 
 class ConflictingReport(CentreError):
     """The same issue and revision came before with another body: the first one stands."""
+
+
+class UnstorableReport(CentreError):
+    """A report that the contract allows and no table can hold; the message names the field."""
 
 
 class StepError(CentreError):

@@ -16,13 +16,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from central_ingest.clock import Now
 from central_ingest.errors import StoreUnavailable
 from central_ingest.intake import Readable, Unreadable, read
-from central_ingest.store.batches import Filed, file_batch
+from central_ingest.store.batches import REPORTS, Filed, file_batch
 from central_ingest.store.database import Engine, writing
 from central_ingest.store.filing import FilingRules
 from central_ingest.store.fleet import WorkerBeat, beat
 from central_ingest.store.housekeeping import HouseRules, keep_house
 from central_ingest.subscriber import Received, Subscriber
-from contract.messages import IssueReport
 
 _log = logging.getLogger(__name__)
 BEAT_S = 2.0
@@ -78,7 +77,7 @@ class IngestMetrics:
         for (kind, outcome), times in filed.outcomes.items():
             self.messages.labels(kind, outcome).inc(times)
         for message in messages:
-            if isinstance(message, Readable) and isinstance(message.message, IssueReport):
+            if isinstance(message, Readable) and isinstance(message.message, REPORTS):
                 lag = (now - message.message.captured_at).total_seconds()
                 self.lag_s.observe(max(0.0, lag))
 

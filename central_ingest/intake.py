@@ -14,11 +14,13 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from central_ingest.errors import UnreadableMessage
+from central_ingest.parsing import Report, read_quickly
 from contract.messages import AgentStatus, CameraHealth, CommandResult, IssueReport
 from contract.topics import PROPERTY_OUTBOX_ID, PROPERTY_SEQ, AgentAddress, Leaf, parse
 
-Message = IssueReport | AgentStatus | CameraHealth | CommandResult
-_MODELS: dict[Leaf, type[Message]] = {
+Message = Report | AgentStatus | CameraHealth | CommandResult
+_Contract = IssueReport | AgentStatus | CameraHealth | CommandResult
+_MODELS: dict[Leaf, type[_Contract]] = {
     Leaf.ISSUE: IssueReport,
     Leaf.STATUS: AgentStatus,
     Leaf.HEALTH: CameraHealth,
@@ -88,12 +90,14 @@ def _check_size(delivery: Delivery, body_max_bytes: int) -> None:
         )
 
 
-def place_of(report: IssueReport) -> OutboxSeq:
+def place_of(report: Report) -> OutboxSeq:
     """Where a report stands in its agent's outbox."""
     return OutboxSeq(report.outbox_id, report.seq)
 
 
 def _validate(leaf: Leaf, body: bytes) -> Message:
+    if leaf is Leaf.ISSUE and (quick := read_quickly(body)) is not None:
+        return quick
     model = _MODELS.get(leaf)
     if model is None:
         raise UnreadableMessage(f"'{leaf.value}' is written by the centre, not read by it")
@@ -105,7 +109,7 @@ def _validate(leaf: Leaf, body: bytes) -> Message:
 
 
 def _validate_minor(
-    leaf: Leaf, model: type[Message], body: bytes, problems: ValidationError
+    leaf: Leaf, model: type[_Contract], body: bytes, problems: ValidationError
 ) -> Message:
     """Read a later minor version as the one we know: its new fields are kept, not understood."""
     found = _json_object(body)

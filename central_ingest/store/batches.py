@@ -1,8 +1,8 @@
 """One transaction for a batch of messages: what is filed, what is quarantined, what is receipted.
 
 Guarantee (promise 3): receipts are returned only after the transaction that holds each report, or
-its quarantine, has committed. Each message has its own savepoint: one that cannot be filed is
-quarantined, and the rest of its batch is filed all the same.
+its quarantine, has committed. One message that cannot be filed is quarantined, and the rest of its
+batch is filed all the same.
 """
 
 import hashlib
@@ -10,17 +10,27 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import CompileError, DataError, IntegrityError
 
-from central_ingest.errors import ConflictingReport
-from central_ingest.intake import SEQ_MAX, OutboxSeq, Readable, Unreadable, place_of
+from central_ingest.errors import ConflictingReport, UnstorableReport
+from central_ingest.intake import SEQ_MAX, Readable, Unreadable, place_of
+from central_ingest.parsing import QuickReport, Report
 from central_ingest.store import tables as t
+from central_ingest.store.bulk import insert_new
 from central_ingest.store.database import Engine, writing
-from central_ingest.store.filing import FilingRules, evidence_here, file_report, insert_new
+from central_ingest.store.filing import Filing, FilingRules
 from central_ingest.store.fleet import hold_health, hold_result, hold_status
-from contract.messages import AgentStatus, CameraHealth, IssueReport, Quarantined, Receipt
+from contract.messages import (
+    AgentStatus,
+    CameraHealth,
+    CommandResult,
+    IssueReport,
+    Quarantined,
+    Receipt,
+)
 from contract.topics import AgentAddress
 
 # What one message can cause by its content; a database that fails as a whole is none of these.
@@ -34,6 +44,7 @@ _OF_ONE_MESSAGE = (
     TypeError,
     ValueError,
 )
+REPORTS = (IssueReport, QuickReport)
 _RAW_MAX = 1 << 20
 _REASON_MAX = 500
 
@@ -59,34 +70,49 @@ class _Held:
 
 
 class _Batch:
+    """One try at a batch, in one transaction."""
+
     def __init__(self, connection: Connection, rules: FilingRules, now: datetime) -> None:
         self._connection = connection
-        self._rules = rules
+        self._filing = Filing(connection, rules, now)
         self._now = now
         self.outcomes: Counter[tuple[str, str]] = Counter()
-        self.held: dict[tuple[AgentAddress, OutboxSeq], _Held] = {}
+        self.held: dict[tuple[AgentAddress, UUID], _Held] = {}
 
-    def take(self, message: Readable | Unreadable) -> None:
-        if isinstance(message, Unreadable):
-            self._quarantine(message)
-            return
+    def file(self, messages: Sequence[Readable | Unreadable]) -> None:
+        self._filing.prepare(
+            [
+                one.message
+                for one in messages
+                if isinstance(one, Readable) and isinstance(one.message, REPORTS)
+            ]
+        )
+        for message in messages:
+            if isinstance(message, Unreadable):
+                self._quarantine(message)
+            elif isinstance(message.message, REPORTS):
+                self._file_report(message, message.message)
+            else:
+                self._hold(message.message)
+        self._filing.write()
+
+    @property
+    def here(self) -> frozenset[str]:
+        return self._filing.desk.evidence_here
+
+    def _file_report(self, message: Readable, report: Report) -> None:
         try:
-            with self._connection.begin_nested():
-                self._hold(message)
-        except _OF_ONE_MESSAGE as error:
+            outcome = self._filing.take(report, message.delivery.body)
+        except (ConflictingReport, UnstorableReport) as error:
             self._quarantine(_failed(message, error))
+            return
+        held = self._held(message.address, report.outbox_id)
+        held.seqs.append(report.seq)
+        held.asked.update(named.sha256 for named in report.evidence)
+        self.outcomes[report.phase.value, outcome.value] += 1
 
-    def _hold(self, readable: Readable) -> None:
-        message = readable.message
-        if isinstance(message, IssueReport):
-            outcome = file_report(
-                self._connection, message, readable.delivery.body, self._rules, self._now
-            )
-            held = self._held(readable.address, place_of(message))
-            held.seqs.append(message.seq)
-            held.asked.update(named.sha256 for named in message.evidence)
-            self.outcomes[message.phase.value, outcome.value] += 1
-        elif isinstance(message, AgentStatus):
+    def _hold(self, message: AgentStatus | CameraHealth | CommandResult) -> None:
+        if isinstance(message, AgentStatus):
             hold_status(self._connection, message, self._now)
             self.outcomes["status", "held"] += 1
         elif isinstance(message, CameraHealth):
@@ -100,29 +126,46 @@ class _Batch:
         hold_quarantined(self._connection, message, self._now)
         self.outcomes["unreadable", "quarantined"] += 1
         if message.address is not None and message.place is not None:
-            held = self._held(message.address, message.place)
+            held = self._held(message.address, message.place.outbox_id)
             held.seqs.append(message.place.seq)
             held.quarantined[message.place.seq] = message.reason
 
-    def _held(self, address: AgentAddress, place: OutboxSeq) -> _Held:
-        return self.held.setdefault((address, OutboxSeq(place.outbox_id, 0)), _Held())
+    def _held(self, address: AgentAddress, outbox_id: UUID) -> _Held:
+        return self.held.setdefault((address, outbox_id), _Held())
 
 
 def file_batch(
     engine: Engine, messages: Sequence[Readable | Unreadable], rules: FilingRules, now: datetime
 ) -> Filed:
-    """File every message in one transaction. Raises StoreUnavailable; nothing was held then."""
-    with writing(engine) as connection:
-        batch = _Batch(connection, rules, now)
-        for message in messages:
-            batch.take(message)
-        asked = {sha256 for held in batch.held.values() for sha256 in held.asked}
-        here = evidence_here(connection, asked)
+    """File every message, in one transaction where none of them is poison.
+
+    A batch that cannot be filed as a whole is filed in halves, so that what one message causes
+    sends it alone into quarantine. Raises StoreUnavailable; what was committed before stands.
+    """
+    try:
+        with writing(engine) as connection:
+            batch = _Batch(connection, rules, now)
+            batch.file(messages)
+    except _OF_ONE_MESSAGE as error:
+        if len(messages) == 1:
+            (only,) = messages
+            if isinstance(only, Unreadable):
+                raise
+            return file_batch(engine, [_failed(only, error)], rules, now)
+        middle = len(messages) // 2
+        halves = (messages[:middle], messages[middle:])
+        return _joined(file_batch(engine, half, rules, now) for half in halves)
     receipts = tuple(
-        (address, _receipt(address, outbox, held, here, now))
-        for (address, outbox), held in batch.held.items()
+        (address, _receipt(address, outbox_id, held, batch.here, now))
+        for (address, outbox_id), held in batch.held.items()
     )
     return Filed(receipts, batch.outcomes)
+
+
+def _joined(parts: Iterable[Filed]) -> Filed:
+    listed = list(parts)
+    outcomes = sum((part.outcomes for part in listed), Counter[tuple[str, str]]())
+    return Filed(tuple(one for part in listed for one in part.receipts), outcomes)
 
 
 def ranges_of(seqs: Iterable[int]) -> tuple[tuple[int, int], ...]:
@@ -164,19 +207,20 @@ def hold_quarantined(connection: Connection, message: Unreadable, now: datetime)
 
 def _failed(readable: Readable, error: BaseException) -> Unreadable:
     message = readable.message
-    said = str(error) if isinstance(error, ConflictingReport) else f"cannot be filed: {error!r}"
-    place = place_of(message) if isinstance(message, IssueReport) else None
+    known = isinstance(error, ConflictingReport | UnstorableReport)
+    said = str(error) if known else f"cannot be filed: {error!r}"
+    place = place_of(message) if isinstance(message, REPORTS) else None
     if place is not None and place.seq > SEQ_MAX:
         place = None
     return Unreadable(readable.delivery, said[:_REASON_MAX], readable.address, place)
 
 
 def _receipt(
-    address: AgentAddress, outbox: OutboxSeq, held: _Held, here: frozenset[str], now: datetime
+    address: AgentAddress, outbox_id: UUID, held: _Held, here: frozenset[str], now: datetime
 ) -> Receipt:
     return Receipt(
         agent_id=address.agent_id,
-        outbox_id=outbox.outbox_id,
+        outbox_id=outbox_id,
         ranges=ranges_of(held.seqs),
         quarantined=tuple(
             Quarantined(seq=seq, reason=reason) for seq, reason in sorted(held.quarantined.items())

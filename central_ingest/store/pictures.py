@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from central_ingest.errors import NotFound
 from central_ingest.store import tables as t
-from central_ingest.store.filing import insert_new
+from central_ingest.store.bulk import insert_new
 from central_ingest.store.queries import note_change
 
 

@@ -6,9 +6,12 @@ Invariants, numbered, checked by tests:
 2. `sighting` holds one row an issue, with the content of its highest revision, in one case.
 3. `case` repeats what lists need (counts, cameras, times, presence), always written in the
    transaction that changed a sighting, so that a list is one indexed read.
-4. Every change of a case writes one row of `change` in the same transaction.
+4. Every transaction that changes a case writes a row of `change` for each kind of change.
 5. `evidence_ref.state` is present where `evidence` has the hash; pending, then lost, elsewhere.
 6. Nothing here is deleted by the ingest.
+7. `sighting.spot` is the square of its position (`spots`); `case.spot` and `case.ended_at` are set
+   when a case is closed, and only then.
+8. A case without sightings was merged: it is void, and `merged_into` names where they went.
 """
 
 from datetime import UTC, datetime
@@ -33,6 +36,8 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    false,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -109,11 +114,23 @@ case = Table(
     Column("cameras", Json, nullable=False),
     Column("still_sha256", String(64)),
     Column("updated_at", UtcDateTime, nullable=False),
+    Column("arranged", Boolean, nullable=False, server_default=false()),
+    Column("merged_into", RowId, ForeignKey("case.case_id")),
+    Column("recurs_of", RowId, ForeignKey("case.case_id")),
+    Column("spot", BigInteger),
+    Column("ended_at", UtcDateTime),
     # One index for each way to filter a list; each starts with the state and ends with the order.
-    Index(None, "state", "case_id"),
-    Index(None, "state", "category", "case_id"),
-    Index(None, "state", "cell_code", "case_id"),
-    Index(None, "state", "presence", "case_id"),
+    Index("ix_case_listed", "state", "severity", "case_id"),
+    Index("ix_case_by_category", "state", "category", "severity", "case_id"),
+    Index("ix_case_by_cell", "state", "cell_code", "severity", "case_id"),
+    Index("ix_case_by_presence", "state", "presence", "severity", "case_id"),
+    Index(
+        "ix_case_ended",
+        "spot",
+        "ended_at",
+        sqlite_where=text("spot IS NOT NULL"),
+        postgresql_where=text("spot IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -138,7 +155,6 @@ report = Table(
     Column("body_sha256", String(64), nullable=False),
     Column("body", LargeBinary, nullable=False),
     UniqueConstraint("issue_id", "revision"),
-    Index(None, "agent_id", "outbox_id", "seq"),
 )
 
 sighting = Table(
@@ -168,10 +184,21 @@ sighting = Table(
     Column("linked_because", Text, nullable=False),
     Column("open", Boolean, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    Column("spot", BigInteger),
     Index(None, "case_id"),
-    # Where duplicates are looked for: open cases only, one family, a box of degrees.
-    Index(None, "open", "family", "lat", "lon"),
-    Index(None, "component_id", "family"),
+    # Where duplicates are looked for: open cases only, by the squares around a place.
+    Index(
+        "ix_sighting_spot",
+        "spot",
+        sqlite_where=text("open = 1"),
+        postgresql_where=text("open"),
+    ),
+    Index(
+        "ix_sighting_component",
+        "component_id",
+        sqlite_where=text("component_id IS NOT NULL"),
+        postgresql_where=text("component_id IS NOT NULL"),
+    ),
 )
 
 evidence_ref = Table(

@@ -48,7 +48,7 @@ def test_a_golden_example_is_read(path: Path) -> None:
 def test_an_unknown_field_is_kept() -> None:
     found = deliver(raised(colour="red"))
     assert isinstance(found, Readable)
-    assert found.message.model_extra == {"colour": "red"}
+    assert json.loads(found.delivery.body)["colour"] == "red"
 
 
 def test_a_later_minor_version_is_read_as_the_known_one() -> None:

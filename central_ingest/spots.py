@@ -1,0 +1,54 @@
+"""Where duplicates are looked for: the earth in squares, each with one number. Pure.
+
+A square is named by family, size, row and column. Exact positions lie in squares of 8 m, coarse
+ones (error above their family's cap) in squares of 64 m, so that "what lies near" is a handful of
+numbers: one indexed read for a whole batch, whatever the database. Rows are metres of latitude;
+columns are metres of longitude at the middle of their row.
+"""
+
+import math
+from collections.abc import Iterator
+
+from central_ingest.dedup import EARTH_RADIUS_M, Place
+from contract.catalogue import Family
+
+FINE_M = 8.0
+COARSE_M = 64.0
+_ROW_BITS, _COLUMN_BITS = 22, 23
+_FAMILIES = {family: number for number, family in enumerate(Family)}
+
+
+def spot(place: Place, family: Family, *, coarse: bool) -> int:
+    """The number of the square that `place` lies in."""
+    size_m = COARSE_M if coarse else FINE_M
+    row = math.floor(EARTH_RADIUS_M * math.radians(place.lat) / size_m)
+    return _number(family, coarse, row, _column(place.lon, 0.0, row, size_m))
+
+
+def spots_around(place: Place, family: Family, radius_m: float, *, coarse: bool) -> Iterator[int]:
+    """The numbers of all squares that reach into `radius_m` around `place`."""
+    size_m = COARSE_M if coarse else FINE_M
+    north_m = EARTH_RADIUS_M * math.radians(place.lat)
+    first = math.floor((north_m - radius_m) / size_m)
+    last = math.floor((north_m + radius_m) / size_m)
+    for row in range(first, last + 1):
+        west = _column(place.lon, -radius_m, row, size_m)
+        east = _column(place.lon, radius_m, row, size_m)
+        for column in range(west, east + 1):
+            yield _number(family, coarse, row, column)
+
+
+def _column(lon: float, east_m: float, row: int, size_m: float) -> int:
+    lat = min(math.pi / 2, abs((row + 0.5) * size_m / EARTH_RADIUS_M))
+    scale = max(0.01, math.cos(lat))
+    # What lies on the edge of a search may be a hair wider at the row's middle than at the place.
+    margin_m = math.copysign(0.01, east_m) if east_m else 0.0
+    return math.floor(
+        (EARTH_RADIUS_M * math.radians(lon) * scale + east_m * 1.001 + margin_m) / size_m
+    )
+
+
+def _number(family: Family, coarse: bool, row: int, column: int) -> int:  # noqa: FBT001 -- a digit
+    kind = 2 * _FAMILIES[family] + coarse
+    lifted = (kind << _ROW_BITS) + row + (1 << _ROW_BITS - 1)
+    return (lifted << _COLUMN_BITS) + column + (1 << _COLUMN_BITS - 1)

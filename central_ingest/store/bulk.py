@@ -1,0 +1,230 @@
+"""Many rows in one statement, on both databases, without the cost of a statement a row.
+
+SQLite: one prepared statement, run for each row inside the driver. PostgreSQL: one statement for
+all rows, whose columns travel as arrays (`unnest`). Values are Python's own (UUID, aware datetime,
+bool, lists for JSON) and are kept exactly as `tables` would keep them: a test compares the two.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, Column, Connection, LargeBinary, String, Table, Uuid
+from sqlalchemy.dialects import postgresql, sqlite
+
+from central_ingest.store.tables import UtcDateTime
+
+_PG = postgresql.dialect()  # type: ignore[no-untyped-call]
+Values = Sequence[Any]
+
+
+def is_sqlite(connection: Connection) -> bool:
+    """Whether this is SQLite, where one writer at a time holds the whole file."""
+    return connection.dialect.name == "sqlite"
+
+
+def insert_rows(
+    connection: Connection,
+    table: Table,
+    names: tuple[str, ...],
+    rows: Sequence[Values],
+    *,
+    keep: bool = False,
+) -> None:
+    """Insert rows of these columns; with `keep`, those whose key is there are passed over."""
+    if not rows:
+        return
+    lite = is_sqlite(connection)
+    statement = _insert_statement(table, names, lite, keep)
+    _run(connection, statement, _columns(table, names), rows)
+
+
+def insert_new(connection: Connection, table: Table, values: dict[str, Any]) -> bool:
+    """Insert a row unless its key is there already; says whether it was new."""
+    dialect = sqlite if is_sqlite(connection) else postgresql
+    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    # Row counts of inserts are not told by every driver; what is returned was inserted.
+    return connection.execute(statement.returning(*table.primary_key)).first() is not None
+
+
+def update_rows(
+    connection: Connection, table: Table, key: str, names: tuple[str, ...], rows: Sequence[Values]
+) -> None:
+    """Update rows by their key: each holds the values of `names`, then the key."""
+    if not rows:
+        return
+    statement = _update_statement(table, key, names, is_sqlite(connection))
+    _run(connection, statement, _columns(table, (*names, key)), rows)
+
+
+def select_rows(
+    connection: Connection, table: Table, names: tuple[str, ...], where: str, keys: Iterable[Any]
+) -> list[list[Any]]:
+    """Rows whose condition `where` holds for any of `keys`; `where` has `{keys}` once.
+
+    Keys are UUIDs, integers or texts, all of one kind.
+    """
+    listed = list(keys)
+    if not listed:
+        return []
+    columns = _columns(table, names)
+    if is_sqlite(connection):
+        plain = [key.hex if isinstance(key, UUID) else key for key in listed]
+        inside, given = "IN (SELECT value FROM json_each(?))", json.dumps(plain)
+        found = connection.exec_driver_sql(
+            _select_statement(table, names, True, where).format(keys=inside), (given,)
+        )
+        return _decoded(found.all(), columns)
+    inside = f"= ANY(%s::{_array_type(listed[0])}[])"
+    found = connection.exec_driver_sql(
+        _select_statement(table, names, False, where).format(keys=inside), (listed,)
+    )
+    return [list(row) for row in found]
+
+
+def _run(
+    connection: Connection, statement: str, columns: tuple[Column[Any], ...], rows: Sequence[Values]
+) -> None:
+    if is_sqlite(connection):
+        connection.exec_driver_sql(statement, _encoded(rows, columns))
+        return
+    lists = [list(values) for values in zip(*rows, strict=True)]
+    for column, values in zip(columns, lists, strict=True):
+        if isinstance(column.type, JSON):
+            values[:] = [None if value is None else _dump(value) for value in values]
+    connection.exec_driver_sql(statement, tuple(lists))
+
+
+@cache
+def _columns(table: Table, names: tuple[str, ...]) -> tuple[Column[Any], ...]:
+    return tuple(table.c[name] for name in names)
+
+
+@cache
+def _insert_statement(table: Table, names: tuple[str, ...], lite: bool, keep: bool) -> str:  # noqa: FBT001 -- keys of a cache
+    into = f"INSERT INTO {_quoted(table.name)} ({_listed(names)})"
+    end = " ON CONFLICT DO NOTHING" if keep else ""
+    if lite:
+        return f"{into} VALUES ({', '.join('?' * len(names))}){end}"
+    columns = _columns(table, names)
+    return f"{into} SELECT {_casts(columns)} FROM {_unnested(columns)}{end}"  # noqa: S608 -- our own names
+
+
+@cache
+def _update_statement(table: Table, key: str, names: tuple[str, ...], lite: bool) -> str:  # noqa: FBT001 -- a key of a cache
+    change = f"UPDATE {_quoted(table.name)} SET"
+    if lite:
+        return f"{change} {', '.join(f'{_quoted(n)} = ?' for n in names)} WHERE {_quoted(key)} = ?"
+    columns = _columns(table, (*names, key))
+    values = ", ".join(f"{_quoted(c.name)} = {_cast(c)}" for c in columns[:-1])
+    mine = f"{_quoted(table.name)}.{_quoted(key)} = v.{_quoted(key)}"
+    return f"{change} {values} FROM {_unnested(columns)} WHERE {mine}"
+
+
+@cache
+def _select_statement(table: Table, names: tuple[str, ...], lite: bool, where: str) -> str:  # noqa: FBT001 -- a key of a cache
+    for_dialect = where.replace("{open}", "open = 1" if lite else "open")
+    return f"SELECT {_listed(names)} FROM {_quoted(table.name)} WHERE {for_dialect}"  # noqa: S608 -- our own names
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(_quoted, names))
+
+
+def _unnested(columns: Iterable[Column[Any]]) -> str:
+    columns = list(columns)
+    arrays = ", ".join(f"%{_format(c)}::{_sent_as(c)}[]" for c in columns)
+    return f"unnest({arrays}) AS v({_listed(c.name for c in columns)})"
+
+
+def _format(column: Column[Any]) -> str:
+    return "b" if isinstance(column.type, LargeBinary) else "s"
+
+
+def _sent_as(column: Column[Any]) -> str:
+    """The element type of the array; texts without limit, for a cast to a shorter one would cut."""
+    if isinstance(column.type, String | JSON):
+        return "TEXT"
+    return str(column.type.compile(dialect=_PG))
+
+
+def _cast(column: Column[Any]) -> str:
+    name = f"v.{_quoted(column.name)}"
+    return f"{name}::JSONB" if isinstance(column.type, JSON) else name
+
+
+def _casts(columns: Iterable[Column[Any]]) -> str:
+    return ", ".join(map(_cast, columns))
+
+
+def _array_type(key: Any) -> str:
+    return {UUID: "UUID", int: "BIGINT"}.get(type(key), "TEXT")
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value)
+
+
+def _text_of(time: datetime) -> str:
+    """A time as SQLite keeps it; all of ours are UTC."""
+    if time.tzinfo is not UTC:
+        time = time.astimezone(UTC)
+    return time.replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _time_of(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _hex(value: UUID) -> str:
+    return value.hex
+
+
+@cache
+def _coders(
+    columns: tuple[Column[Any], ...],
+) -> tuple[list[tuple[int, Callable[[Any], Any]]], list[tuple[int, Callable[[Any], Any]]]]:
+    """How SQLite's values are written and read, for those columns where they differ from ours."""
+    known: list[tuple[type[Any], Callable[[Any], Any], Callable[[Any], Any]]] = [
+        (Uuid, _hex, UUID),
+        (UtcDateTime, _text_of, _time_of),
+        (JSON, _dump, json.loads),
+    ]
+    write, read = [], []
+    for at, column in enumerate(columns):
+        for kind, encode, decode in known:
+            if isinstance(column.type, kind):
+                write.append((at, encode))
+                read.append((at, decode))
+    return write, read
+
+
+def _encoded(rows: Iterable[Values], columns: tuple[Column[Any], ...]) -> list[tuple[Any, ...]]:
+    coders, _ = _coders(columns)
+    encoded = []
+    for row in rows:
+        values = list(row)
+        for at, code in coders:
+            if values[at] is not None:
+                values[at] = code(values[at])
+        encoded.append(tuple(values))
+    return encoded
+
+
+def _decoded(rows: Iterable[Any], columns: tuple[Column[Any], ...]) -> list[list[Any]]:
+    _, coders = _coders(columns)
+    decoded = []
+    for row in rows:
+        values = list(row)
+        for at, code in coders:
+            if values[at] is not None:
+                values[at] = code(values[at])
+        decoded.append(values)
+    return decoded

@@ -1,0 +1,319 @@
+"""What one batch works on: the sightings and cases it may touch, read in a handful of queries.
+
+Everything is read before anything is decided, decided on plain values, and written at the end
+(`writes`), all in one transaction. Reading costs the same few statements for one report as for a
+thousand.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from central_ingest.cases import OPEN_STATES, CaseState
+from central_ingest.dedup import DuplicateRules, OpenCase, Place, Sighting
+from central_ingest.parsing import Report
+from central_ingest.spots import spot, spots_around
+from central_ingest.store import tables as t
+from central_ingest.store.bulk import is_sqlite, select_rows
+from contract.catalogue import Family
+from contract.messages import Phase
+
+_OPEN = {state.value for state in OPEN_STATES}
+_SIGHTING = (
+    "issue_id", "case_id", "agent_id", "camera_id", "family", "category", "severity", "phase",
+    "revision", "first_seen_at", "last_seen_at", "lon", "lat", "error_m", "component_id",
+    "component_standard", "score", "open", "spot",
+)  # fmt: skip
+_CASE = (
+    "case_id", "number", "category", "severity", "state", "presence", "cell_code", "lon", "lat",
+    "error_m", "component_id", "component_standard", "first_seen_at", "last_seen_at",
+    "sighting_count", "cameras", "still_sha256", "arranged", "grid_version", "cell_official",
+)  # fmt: skip
+SHOWN = (
+    "category", "severity", "state", "presence", "cell_code", "grid_version", "cell_official",
+    "lon", "lat", "error_m", "component_id", "component_standard", "first_seen_at",
+    "sighting_count", "cameras", "still_sha256", "merged_into",
+)  # fmt: skip
+_AT_PRESENCE = SHOWN.index("presence")
+_HELD_SQLITE = (
+    "SELECT issue_id, revision, body_sha256 FROM report WHERE (issue_id, revision) IN "
+    "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
+)
+_HELD_POSTGRESQL = (
+    "SELECT issue_id, revision, body_sha256 FROM report WHERE (issue_id, revision) IN "
+    "(SELECT * FROM unnest(%s::UUID[], %s::BIGINT[]))"
+)
+_PHASES = {phase.value: phase for phase in Phase}
+_FAMILIES = {family.value: family for family in Family}
+
+
+@dataclass(slots=True, eq=False)
+class HeldCase:
+    """A case as its row says, with all of its sightings."""
+
+    case_id: int
+    number: str
+    category: str
+    severity: str
+    state: str
+    presence: str
+    cell_code: str | None
+    lon: float | None
+    lat: float | None
+    error_m: float | None
+    component_id: str | None
+    component_standard: str | None
+    first_seen_at: datetime
+    last_seen_at: datetime
+    sighting_count: int
+    cameras: list[str]
+    still_sha256: str | None
+    arranged: bool
+    grid_version: str | None
+    cell_official: bool
+    sightings: "list[HeldSighting]" = field(default_factory=list)
+    family: str = ""
+    merged_into: "HeldCase | None" = None
+    recurs_of: int | None = None
+    fresh: bool = False
+    stored: tuple[Any, ...] = ()
+
+    def shown(self) -> tuple[Any, ...]:
+        """What lists and filters show, in the order of `SHOWN`."""
+        return (
+            self.category, self.severity, self.state, self.presence, self.cell_code,
+            self.grid_version, bool(self.cell_official), self.lon, self.lat, self.error_m,
+            self.component_id, self.component_standard, self.first_seen_at, self.sighting_count,
+            self.cameras, self.still_sha256, self.merged_into_id,
+        )  # fmt: skip
+
+    @property
+    def open(self) -> bool:
+        """Whether people still work on it."""
+        return self.state in _OPEN
+
+    @property
+    def stored_presence(self) -> str:
+        """The presence that its row says."""
+        return str(self.stored[_AT_PRESENCE])
+
+    @property
+    def merged_into_id(self) -> int | None:
+        """The case that its sightings went into, or None."""
+        return self.merged_into.case_id if self.merged_into is not None else None
+
+    @property
+    def settled(self) -> bool:
+        """Whether people acted on it, so that only people move its sightings."""
+        return bool(self.arranged) or self.state != CaseState.PENDING.value
+
+    def as_open_case(self) -> OpenCase:
+        """The case as the duplicate rules see it."""
+        return OpenCase(self.case_id, self.number, tuple(s.as_sighting() for s in self.sightings))
+
+
+@dataclass(slots=True, eq=False)
+class HeldSighting:
+    """An issue as its row says; `report` is the one that changed it in this batch."""
+
+    issue_id: UUID
+    case: HeldCase
+    agent_id: str
+    camera_id: str
+    family: str
+    category: str
+    severity: str
+    phase: str
+    revision: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+    lon: float | None
+    lat: float | None
+    error_m: float | None
+    component_id: str | None
+    component_standard: str | None
+    score: float
+    open: bool
+    spot: int | None
+    because: str = ""
+    report: Report | None = None
+    fresh: bool = False
+    moved: bool = False
+    relocated: bool = False
+
+    @property
+    def place(self) -> Place | None:
+        """Where it is, or None."""
+        if self.lon is None or self.lat is None or self.error_m is None:
+            return None
+        return Place(self.lon, self.lat, self.error_m)
+
+    @property
+    def component(self) -> tuple[str, str] | None:
+        """The registered object that it belongs to, with its standard, or None."""
+        if self.component_id is None or self.component_standard is None:
+            return None
+        return self.component_id, self.component_standard
+
+    def as_sighting(self) -> Sighting:
+        """The sighting as the duplicate rules see it."""
+        return Sighting(
+            self.issue_id, self.agent_id, self.camera_id, _FAMILIES[self.family],
+            _PHASES[self.phase], self.first_seen_at, self.last_seen_at, self.place, self.component,
+        )  # fmt: skip
+
+
+def spot_of(place: Place | None, family: Family, rules: DuplicateRules) -> int | None:
+    """The square in which a sighting is found."""
+    if place is None:
+        return None
+    return spot(place, family, coarse=place.error_m > rules.cap_m(family))
+
+
+def near(place: Place, family: Family, rules: DuplicateRules) -> Iterator[int]:
+    """All squares that may hold what matters for a new issue at `place`.
+
+    Twice the cap, for what lies near its neighbours decides too (`grouping`); farther only where a
+    position is too coarse to merge.
+    """
+    cap_m = rules.cap_m(family)
+    wide_m = max(cap_m, rules.propose_within_m)
+    fine_m = wide_m if place.error_m > cap_m else 2 * cap_m
+    yield from spots_around(place, family, fine_m, coarse=False)
+    yield from spots_around(place, family, wide_m, coarse=True)
+
+
+def place_of(report: Report) -> Place | None:
+    """Where a report says that its issue is."""
+    at = report.position
+    return Place(at.lon, at.lat, at.error_m) if at is not None else None
+
+
+class Desk:
+    """The rows that a batch may touch, by issue, case, square and component."""
+
+    def __init__(self, connection: Connection, rules: DuplicateRules) -> None:
+        self._connection = connection
+        self._rules = rules
+        self.known: dict[UUID, HeldSighting] = {}
+        self.cases: dict[int, HeldCase] = {}
+        self.digests: dict[tuple[UUID, int], str] = {}
+        self.evidence_here: frozenset[str] = frozenset()
+        self.official: dict[tuple[str, str], bool] = {}
+        self.apart: frozenset[frozenset[UUID]] = frozenset()
+        self._at: dict[int, list[HeldSighting]] = {}
+        self._parts: dict[tuple[str, str, str], list[HeldSighting]] = {}
+
+    def gather(self, reports: Collection[Report]) -> None:
+        """Read everything that these reports may need."""
+        self._read("case_id IN (SELECT case_id FROM sighting WHERE issue_id {keys})",
+                   {report.issue_id for report in reports})  # fmt: skip
+        new = [report for report in reports if report.issue_id not in self.known]
+        held = frozenset(self.known)
+        self._read_around(new)
+        if neighbours := self.known.keys() - held:
+            self._read_apart(neighbours)
+        self._read_digests(reports)
+        self._read_official(new)
+        asked = {named.sha256 for report in reports for named in report.evidence}
+        rows = select_rows(self._connection, t.evidence, ("sha256",), "sha256 {keys}", asked)
+        self.evidence_here = frozenset(row[0] for row in rows)
+
+    def read_cases(self, case_ids: Iterable[int]) -> None:
+        """Read these cases whole, for what people do with them."""
+        self._read("case_id {keys}", set(case_ids))
+
+    def _read(self, where: str, keys: Collection[Any]) -> None:
+        rows = select_rows(self._connection, t.sighting, _SIGHTING, where, keys)
+        rows = [row for row in rows if row[0] not in self.known]
+        missing = {row[1] for row in rows} - self.cases.keys()
+        for values in select_rows(self._connection, t.case, _CASE, "case_id {keys}", missing):
+            case = self.cases[values[0]] = HeldCase(*values)
+            case.stored = case.shown()
+        for values in rows:
+            case = self.cases[values[1]]
+            self.add(HeldSighting(values[0], case, *values[2:]))
+
+    def add(self, sighting: HeldSighting) -> None:
+        """Put a sighting where it can be found."""
+        self.known[sighting.issue_id] = sighting
+        sighting.case.sightings.append(sighting)
+        sighting.case.family = sighting.family
+        if sighting.open:
+            self.find_at(sighting)
+
+    def find_at(self, sighting: HeldSighting) -> None:
+        """Let an open sighting be found at its square and component."""
+        if sighting.spot is not None:
+            self._at.setdefault(sighting.spot, []).append(sighting)
+        if (part := sighting.component) is not None:
+            self._parts.setdefault((*part, sighting.family), []).append(sighting)
+
+    def forget_at(self, sighting: HeldSighting) -> None:
+        """Undo `find_at`, before a sighting's position or component changes."""
+        if sighting.spot is not None and sighting in self._at.get(sighting.spot, ()):
+            self._at[sighting.spot].remove(sighting)
+        part = sighting.component
+        if part is not None and sighting in self._parts.get((*part, sighting.family), ()):
+            self._parts[*part, sighting.family].remove(sighting)
+
+    def cases_near(self, sighting: HeldSighting) -> list[HeldCase]:
+        """Open cases with a sighting in reach, or of the same component."""
+        found: dict[int, HeldCase] = {}
+        place = sighting.place
+        if place is not None:
+            for square in near(place, Family(sighting.family), self._rules):
+                for other in self._at.get(square, ()):
+                    found[other.case.case_id] = other.case
+        if (part := sighting.component) is not None:
+            for other in self._parts.get((*part, sighting.family), ()):
+                found[other.case.case_id] = other.case
+        return [case for case in found.values() if case.open]
+
+    def _read_around(self, new: Iterable[Report]) -> None:
+        squares: set[int] = set()
+        parts: set[str] = set()
+        for report in new:
+            place = place_of(report)
+            if place is not None:
+                squares.update(near(place, report.family, self._rules))
+            if report.component is not None:
+                parts.add(report.component.id)
+        inside = "case_id IN (SELECT case_id FROM sighting WHERE {{open}} AND {column} {{keys}})"
+        self._read(inside.format(column="spot"), squares)
+        self._read(inside.format(column="component_id"), parts)
+
+    def _read_apart(self, issue_ids: Collection[UUID]) -> None:
+        names = ("issue_id", "other_issue_id")
+        rows = select_rows(self._connection, t.cannot_link, names, "issue_id {keys}", issue_ids)
+        self.apart = frozenset(frozenset(row) for row in rows)
+
+    def _read_digests(self, reports: Iterable[Report]) -> None:
+        """Identities that may be held already: those of no higher revision than their sighting."""
+        pairs = [
+            (report.issue_id, report.revision)
+            for report in reports
+            if (held := self.known.get(report.issue_id)) is not None
+            and report.revision <= held.revision
+        ]
+        if not pairs:
+            return
+        if is_sqlite(self._connection):
+            given: Any = json.dumps([(issue_id.hex, revision) for issue_id, revision in pairs])
+            found = self._connection.exec_driver_sql(_HELD_SQLITE, (given,))
+            self.digests = {(UUID(row[0]), row[1]): row[2] for row in found}
+            return
+        lists = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        found = self._connection.exec_driver_sql(_HELD_POSTGRESQL, lists)
+        self.digests = {(row[0], row[1]): row[2] for row in found}
+
+    def _read_official(self, new: Iterable[Report]) -> None:
+        codes = {cell.code for report in new for cell in report.cells[:1]}
+        names = ("grid_version", "code", "official")
+        rows = select_rows(self._connection, t.cell, names, "code {keys}", codes)
+        self.official = {(row[0], row[1]): bool(row[2]) for row in rows}

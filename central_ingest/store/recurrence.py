@@ -1,0 +1,61 @@
+"""The same problem at the same place, again: a new case names the one that was closed before."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from central_ingest.cases import CaseState
+from central_ingest.dedup import DuplicateRules, Place, distance_m
+from central_ingest.spots import spots_around
+from central_ingest.store import tables as t
+from central_ingest.store.bulk import select_rows
+from central_ingest.store.desk import HeldCase
+from contract.catalogue import Family
+
+_NAMES = ("case_id", "number", "category", "lon", "lat", "error_m", "ended_at")
+
+
+def note_recurrences(
+    connection: Connection, opened: Iterable[HeldCase], rules: DuplicateRules, now: datetime
+) -> None:
+    """Link each new case to the newest closed one of its category within reach, and say why."""
+    placed = [case for case in opened if case.sightings and _exact(case, rules)]
+    squares = {square for case in placed for square in _squares(case, rules)}
+    where = f"state = '{CaseState.CLOSED.value}' AND spot {{keys}}"
+    closed = select_rows(connection, t.case, _NAMES, where, squares)
+    since = now - timedelta(hours=rules.recurs_within_h)
+    closed = [row for row in closed if row[6] is not None and row[6] >= since]
+    for case in placed if closed else ():
+        _link(case, closed, rules, now)
+
+
+def _link(case: HeldCase, closed: list[list[object]], rules: DuplicateRules, now: datetime) -> None:
+    place, found = _place(case), []
+    for case_id, number, category, lon, lat, error_m, ended_at in closed:
+        apart_m = distance_m(place, Place(lon, lat, error_m))  # type: ignore[arg-type]
+        if category == case.category and apart_m <= rules.cap_m(Family(case.family)):
+            found.append((ended_at, case_id, number, apart_m))
+    if not found:
+        return
+    ended_at, case.recurs_of, number, apart_m = max(found)  # type: ignore[assignment]
+    days = (now - ended_at).total_seconds() / 86_400  # type: ignore[operator]
+    case.sightings[0].because += (
+        f" 复发：距 {days:.1f} 天前结案的案卷 {number} {apart_m:.1f} m。 "
+        f"recurs: {apart_m:.1f} m from case {number}, closed {days:.1f} days ago"
+    )
+
+
+def _exact(case: HeldCase, rules: DuplicateRules) -> bool:
+    error_m = case.sightings[0].error_m
+    return error_m is not None and error_m <= rules.cap_m(Family(case.family))
+
+
+def _place(case: HeldCase) -> Place:
+    first = case.sightings[0]
+    return Place(first.lon or 0.0, first.lat or 0.0, first.error_m or 0.0)
+
+
+def _squares(case: HeldCase, rules: DuplicateRules) -> Iterable[int]:
+    family = Family(case.family)
+    return spots_around(_place(case), family, rules.cap_m(family), coarse=False)

@@ -1,0 +1,216 @@
+"""What a batch changes: gathered while it decides, written at its end in a few statements."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from central_ingest.cases import presence_of
+from central_ingest.dedup import DuplicateRules
+from central_ingest.parsing import Report
+from central_ingest.store import tables as t
+from central_ingest.store.bulk import insert_rows, select_rows, update_rows
+from central_ingest.store.desk import SHOWN, Desk, HeldCase, HeldSighting
+from central_ingest.store.recurrence import note_recurrences
+from contract.messages import EvidenceRef, Phase, Severity
+
+_LIVE = {Phase.RAISED.value, Phase.UPDATED.value}
+_REPORT = (
+    "issue_id", "revision", "agent_id", "outbox_id", "seq", "phase", "received_at", "body_sha256",
+    "body",
+)  # fmt: skip
+# What every report changes; what is indexed is written only where it changed.
+_SEEN = (
+    "category", "severity", "phase", "revision", "first_seen_at", "last_seen_at", "box_xyxyn",
+    "score", "model_name", "model_sha256", "updated_at",
+)  # fmt: skip
+_PLACED = ("lon", "lat", "error_m", "component_id", "component_standard", "spot")
+_IDENTITY = ("issue_id", "case_id", "city", "agent_id", "camera_id", "family", "linked_because")
+_NEW_CASE = (
+    "case_id", "number", "family", "presence_since", "opened_at", "recurs_of", *SHOWN,
+    "last_seen_at", "updated_at",
+)  # fmt: skip
+_EVIDENCE = ("issue_id", "sha256", "kind", "media_type", "bytes", "named_at", "state")
+
+
+class Writes:
+    """The changes of one batch."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self.reports: list[tuple[Report, bytes, str]] = []
+        self.evidence: list[tuple[UUID, Any]] = []
+        self.sightings: dict[UUID, HeldSighting] = {}
+        self.proposals: list[tuple[int, int, str]] = []
+        self._decisions: list[tuple[Any, ...]] = []
+        self._touched: dict[int, HeldCase] = {}
+        self._changes: dict[tuple[int, str], None] = {}
+
+    def touch(self, case: HeldCase, kind: str) -> None:
+        """Remember that a case changed: what lists show of it is written again."""
+        self._touched[case.case_id] = case
+        self.note(case.case_id, kind)
+
+    def note(self, case_id: int, kind: str) -> None:
+        """Remember a change for everybody who follows, once a batch and kind."""
+        self._changes[case_id, kind] = None
+
+    def decide(self, case: HeldCase, who: str, action: str, detail: str) -> None:
+        """Remember what the centre itself did with a case."""
+        self._decisions.append((case.case_id, self._now, who, action, None, detail))
+
+    def write(self, connection: Connection, desk: Desk, rules: DuplicateRules) -> None:
+        """Write everything, in an order that keeps every reference whole."""
+        self._write_reports(connection)
+        opened = [case for case in self._touched.values() if case.fresh]
+        note_recurrences(connection, opened, rules, self._now)
+        _give_pictures(connection, opened)
+        self._write_cases(connection)
+        self._write_sightings(connection)
+        self._write_evidence(connection, desk)
+        self._write_history(connection)
+
+    def _write_reports(self, connection: Connection) -> None:
+        rows = [
+            (
+                report.issue_id, report.revision, report.agent_id, report.outbox_id, report.seq,
+                report.phase.value, self._now, digest, body,
+            )
+            for report, body, digest in self.reports
+        ]  # fmt: skip
+        insert_rows(connection, t.report, _REPORT, rows)
+
+    def _write_cases(self, connection: Connection) -> None:
+        opened, shown, since, seen = [], [], [], []
+        for case in self._touched.values():
+            refresh(case)
+            values = case.shown()
+            if case.fresh:
+                opened.append(self._opened(case))
+                if case.merged_into is None:
+                    continue
+            if values != case.stored:
+                shown.append((*values, case.case_id))
+            if not case.fresh and case.presence != case.stored_presence:
+                since.append((self._now, case.case_id))
+            seen.append((case.last_seen_at, self._now, case.case_id))
+        # What a new case was merged into may be newer still: it is named when all are there.
+        insert_rows(connection, t.case, _NEW_CASE, opened)
+        update_rows(connection, t.case, "case_id", SHOWN, shown)
+        update_rows(connection, t.case, "case_id", ("presence_since",), since)
+        update_rows(connection, t.case, "case_id", ("last_seen_at", "updated_at"), seen)
+
+    def _opened(self, case: HeldCase) -> tuple[Any, ...]:
+        return (
+            case.case_id, case.number, case.family, self._now, self._now, case.recurs_of,
+            *case.shown()[:-1], None, case.last_seen_at, self._now,
+        )  # fmt: skip
+
+    def _write_sightings(self, connection: Connection) -> None:
+        new, seen, placed, moved = [], [], [], []
+        for held in self.sightings.values():
+            if held.fresh:
+                new.append((*_identity(held), held.open, *self._seen(held), *_placed(held)))
+                continue
+            if held.report is not None:
+                seen.append((*self._seen(held), held.issue_id))
+            if held.relocated:
+                placed.append((*_placed(held), held.issue_id))
+            if held.moved:
+                moved.append((held.case.case_id, held.because, held.issue_id))
+        insert_rows(connection, t.sighting, (*_IDENTITY, "open", *_SEEN, *_PLACED), new)
+        update_rows(connection, t.sighting, "issue_id", _SEEN, seen)
+        update_rows(connection, t.sighting, "issue_id", _PLACED, placed)
+        update_rows(connection, t.sighting, "issue_id", ("case_id", "linked_because"), moved)
+
+    def _seen(self, held: HeldSighting) -> tuple[Any, ...]:
+        report = held.report
+        if report is None:
+            raise ValueError(f"sighting {held.issue_id} is written without a report")
+        return (
+            held.category, held.severity, held.phase, held.revision, held.first_seen_at,
+            held.last_seen_at, list(report.box_xyxyn), held.score, report.model.name,
+            report.model.sha256, self._now,
+        )  # fmt: skip
+
+    def _write_evidence(self, connection: Connection, desk: Desk) -> None:
+        here = desk.evidence_here
+        rows = {
+            (issue_id, named.sha256): self._ref(issue_id, named, named.sha256 in here)
+            for issue_id, named in self.evidence
+        }
+        insert_rows(connection, t.evidence_ref, _EVIDENCE, list(rows.values()), keep=True)
+
+    def _ref(self, issue_id: UUID, named: EvidenceRef, here: bool) -> tuple[Any, ...]:  # noqa: FBT001 -- one caller
+        state = "present" if here else "pending"
+        return (
+            issue_id, named.sha256, named.kind, named.media_type, named.bytes, self._now, state,
+        )  # fmt: skip
+
+    def _write_history(self, connection: Connection) -> None:
+        names = ("case_id", "kind", "other_case_id", "because", "made_at")
+        proposed = [(one, "merge", other, why, self._now) for one, other, why in self.proposals]
+        insert_rows(connection, t.proposal, names, proposed)
+        decided = ("case_id", "at", "who", "action", "reason", "detail")
+        insert_rows(connection, t.decision, decided, self._decisions)
+        changes = [(case_id, kind, self._now) for case_id, kind in self._changes]
+        insert_rows(connection, t.change, ("case_id", "kind", "at"), changes)
+
+
+def _identity(held: HeldSighting) -> tuple[Any, ...]:
+    city = held.report.city if held.report is not None else ""
+    return (
+        held.issue_id, held.case.case_id, city, held.agent_id, held.camera_id, held.family,
+        held.because,
+    )  # fmt: skip
+
+
+def _placed(held: HeldSighting) -> tuple[Any, ...]:
+    return (
+        held.lon, held.lat, held.error_m, held.component_id, held.component_standard, held.spot,
+    )  # fmt: skip
+
+
+def refresh(case: HeldCase) -> None:
+    """What a case's sightings say together: the newest category, the best position."""
+    held = case.sightings
+    case.sighting_count = len(held)
+    if not held:
+        case.cameras = []
+        return
+    newest = max(held, key=lambda one: (one.phase in _LIVE, one.last_seen_at, one.score))
+    case.category = newest.category
+    urgent = any(one.severity == Severity.URGENT.value for one in held)
+    case.severity = (Severity.URGENT if urgent else Severity.NORMAL).value
+    case.presence = presence_of([Phase(one.phase) for one in held]).value
+    case.first_seen_at = min(one.first_seen_at for one in held)
+    case.last_seen_at = max(one.last_seen_at for one in held)
+    case.cameras = sorted({one.camera_id for one in held})
+    placed = [one for one in held if one.error_m is not None]
+    if placed:
+        best = min(placed, key=lambda one: one.error_m or 0.0)
+        case.lon, case.lat, case.error_m = best.lon, best.lat, best.error_m
+    else:
+        case.lon = case.lat = case.error_m = None
+    part = next((one.component for one in held if one.component), (None, None))
+    case.component_id, case.component_standard = part
+
+
+def _give_pictures(connection: Connection, cases: Iterable[HeldCase]) -> None:
+    """A case that was taken out of another one shows a picture of its own sightings."""
+    wanted = {
+        held.issue_id: case
+        for case in cases
+        if case.still_sha256 is None
+        for held in case.sightings
+        if held.moved
+    }
+    names = ("issue_id", "kind", "sha256")
+    for issue_id, kind, sha256 in select_rows(
+        connection, t.evidence_ref, names, "issue_id {keys} AND kind <> 'clip'", wanted
+    ):
+        case = wanted[issue_id]
+        if case.still_sha256 is None or kind == "still_marked":
+            case.still_sha256 = sha256
