@@ -293,7 +293,12 @@ class CommandKind(StrEnum):
 
 
 class Command(Value):
-    """An order from the centre to one agent; void after `expires_at`."""
+    """An order from the centre to one agent; void after `expires_at`.
+
+    `suppress` needs camera, category, box and `until`: nothing of the category is raised at that
+    place, or within `radius_m` of it. `unsuppress` names its `command_id` as `suppression_id`.
+    `snapshot` and `recheck` need the camera, and may name an issue.
+    """
 
     schema_: Literal["command/1.0"] = Field(default="command/1.0", alias="schema")
     command_id: UUID
@@ -305,10 +310,12 @@ class Command(Value):
     category: Category | None = None
     box_xyxyn: BoxXyxyn | None = None
     until: UtcTime | None = None
+    radius_m: Metres | None = None
+    suppression_id: UUID | None = None
 
 
 class CommandResult(Value):
-    """An agent's answer to one command."""
+    """An agent's answer to one command; `observation` is what a recheck saw of its issue."""
 
     schema_: Literal["result/1.0"] = Field(default="result/1.0", alias="schema")
     agent_id: Name
@@ -317,6 +324,7 @@ class CommandResult(Value):
     ok: bool
     detail: str = ""
     evidence: tuple[EvidenceRef, ...] = ()
+    observation: Literal["seen", "not_seen", "not_visible"] | None = None
 
 
 def _unknown_fields(value: Any, path: str = "") -> list[str]:

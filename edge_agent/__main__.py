@@ -41,16 +41,22 @@ def run(
 ) -> None:
     """运行代理，直到收到 SIGTERM 或 Ctrl-C。 Run the agent until SIGTERM or Ctrl-C."""
     from edge_agent.app import App
+    from edge_agent.check import check_cameras_of
     from edge_agent.config import load_agent, load_cameras
 
+    def reread() -> None:
+        check_cameras_of(load_agent(config))
+
     agent = load_agent(config)
-    app = App(agent, load_cameras(agent.cameras))
+    app = App(agent, load_cameras(agent.cameras), reread)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: app.stop())
     app.run(seconds)
     # What is left are threads inside FFmpeg or an inference, which no flag reaches: the
     # interpreter's own exit would wait for them. Everything of ours is on the disk by now.
     logging.shutdown()
+    if app.reload_wanted:
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- ourselves
     os._exit(0)
 
 
@@ -70,6 +76,21 @@ def check(
     if not print_findings(findings, Console()):
         faults = [finding for finding in findings if not finding.ok]
         raise AgentError("\n".join(f"{fault.part}: {fault.detail}" for fault in faults))
+
+
+@cli.command()
+def suppressions(config: ConfigOption) -> None:
+    """列出中心要求不再上报的地点。 List the places where the centre wants nothing raised."""
+    from edge_agent.command_book import read_suppressions
+    from edge_agent.config import load_agent
+
+    held = read_suppressions(load_agent(config).state_dir, datetime.now(UTC))
+    for one in held:
+        box = ", ".join(f"{value:.3f}" for value in one.box_xyxyn)
+        what = f"{one.category.name_zh} {one.category}  [{box}]  {one.radius_m:g} m"
+        until = f"{one.until:%Y-%m-%d %H:%M} UTC"
+        print(f"{one.camera_id}  {what}  → {until}  {one.suppression_id}")
+    print(f"{len(held)} 处 suppressions", file=sys.stderr)
 
 
 @cli.command()

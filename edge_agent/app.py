@@ -13,18 +13,22 @@ from pathlib import Path
 from time import monotonic
 from typing import Literal
 
-from contract.messages import AgentStatus, CameraState, Command, CommandResult, ModelRef
+from contract.messages import AgentStatus, CameraState, Command, ModelRef
 from contract.topics import AgentAddress
 from edge_agent import __version__
+from edge_agent.asks import Ask
 from edge_agent.backoff import backoff_s
 from edge_agent.camera import Camera, CameraSinks, Source
 from edge_agent.clip_desk import ClipDesk
 from edge_agent.clock import SystemClock
+from edge_agent.command_book import CommandBook
+from edge_agent.commands import Commands, Duties
 from edge_agent.config import AgentConfig, CameraConfig, config_sha256, idle_keys
 from edge_agent.crashes import FORGIVEN_AFTER_S, CrashBook
 from edge_agent.decoding import DecodePolicy
 from edge_agent.detector import Detector
 from edge_agent.engine import Engine, Lanes
+from edge_agent.errors import CommandRefused
 from edge_agent.evidence_stream import EvidenceStream
 from edge_agent.issue_state import CameraIssues
 from edge_agent.judge import CameraJudge, Surroundings
@@ -38,6 +42,7 @@ from edge_agent.publisher import Publisher
 from edge_agent.shedding import overloaded
 from edge_agent.signature import check_signature
 from edge_agent.store import Store
+from edge_agent.suppressions import Suppression
 from edge_agent.uploader import Uploader
 from edge_agent.watching import EngineHooks, Watching
 from edge_agent.witness import MASK_TILES, Witness, clip_source
@@ -97,7 +102,15 @@ class Supervisor:
 class App:
     """One agent. Building it raises AgentError for whatever cannot work."""
 
-    def __init__(self, config: AgentConfig, cameras: Mapping[Path, CameraConfig]) -> None:
+    def __init__(
+        self,
+        config: AgentConfig,
+        cameras: Mapping[Path, CameraConfig],
+        reread: Callable[[], None] | None = None,
+    ) -> None:
+        """Build the agent; `reread` reads its files anew to see whether they can be used."""
+        self._reread = reread
+        self.reload_wanted = False
         self._config = config
         self._cameras = {one.camera.id: one for one in cameras.values()}
         self._sources = {one.camera.id: Source.of(path, one) for path, one in cameras.items()}
@@ -135,6 +148,9 @@ class App:
         self._engine = Engine(detector.detect_many, self._judging.put, self._clock, lanes)
         self._overload = ""
         hooks = EngineHooks(self._engine.offer, lambda: self._engine.stretch)
+        self._book = CommandBook(config.state_dir)
+        duties = Duties(frozenset(self._cameras), self, self._reload, self._publisher.wake)
+        self._commands = Commands(config.agent.id, self._book, duties, self._clock)
         self._watching = {
             camera_id: Watching(camera_id, plans_of(one), hooks, self._on_change, self._clock)
             for camera_id, one in self._cameras.items()
@@ -186,6 +202,7 @@ class App:
                 replayed=self._publisher.replayed,
                 pictures_uploaded=self._uploader.uploaded,
                 restarts=self._supervisor.restarts,
+                withheld=self._judging.withheld,
             ),
             store=self._store.counts(),
             store_trouble=self._judging.trouble,
@@ -194,6 +211,7 @@ class App:
             clock=self._publisher.clock_state(),
             stretch=self._engine.stretch,
             free_bytes=shutil.disk_usage(self._config.state_dir).free,
+            suppressions=len(self._commands.suppressions()),
         )
 
     # -- what the publisher asks
@@ -213,15 +231,33 @@ class App:
             config_sha256=config_sha256(self._config, *self._cameras.values()),
         )
 
-    def command(self, command: Command) -> CommandResult:
-        """Answer a command: this version carries out none, and says so."""
-        return CommandResult(
-            agent_id=self._config.agent.id,
-            command_id=command.command_id,
-            done_at=self._clock.now().utc,
-            ok=False,
-            detail=f"agent {__version__} does not know how to {command.kind}",
-        )
+    def command(self, command: Command) -> None:
+        """Carry out a command, or refuse it."""
+        self._commands.take(command)
+
+    def answers(self, limit: int) -> list[bytes]:
+        """Take the answers to commands that wait to be sent."""
+        return self._book.take_unsent(limit)
+
+    # -- what commands ask
+
+    def suppress(self, camera_id: str, suppressions: tuple[Suppression, ...]) -> None:
+        """Raise nothing at these places from now on, and withdraw what is open there."""
+        self._judging.suppress(camera_id, suppressions, self._clock.now())
+
+    def look_again(self, ask: Ask) -> None:
+        """Look at the camera as soon as possible, and answer."""
+        self._judging.asks.put(ask)
+        self._watching[ask.camera_id].look_now()
+
+    def _reload(self) -> str:
+        """Read the files anew and stop, to be started with them. Raises AgentError."""
+        if self._reread is None:
+            raise CommandRefused("this agent was not started from files; restart it")
+        self._reread()
+        self.reload_wanted = True
+        self.stop()
+        return "the files can be used; the agent starts again with them"
 
     # -- inside
 
@@ -277,6 +313,7 @@ class App:
         while not stop.wait(HEARTBEAT_S):
             now = self._clock.now()
             self._tell_overload()
+            self._commands.tick()
             for camera_id, watching in self._watching.items():
                 camera = watching.now()
                 well_s = now.seconds_since(camera.since) if camera.state is CameraState.OK else 0
@@ -322,6 +359,7 @@ class App:
         if self._supervisor.join(STOP_WITHIN_S):
             self._publisher.close()
             self._store.close()
+            self._book.close()
         log.info("agent %s stopped", self._config.agent.id)
 
 

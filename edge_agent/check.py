@@ -126,6 +126,12 @@ def check_rules(config: CameraConfig) -> None:
     CameraPlace.of(config.place, config.camera.location)
 
 
+def check_cameras_of(config: AgentConfig) -> None:
+    """Read and resolve every camera file of an agent. Raises ConfigError and PlaceError."""
+    for camera in load_cameras(config.cameras).values():
+        check_rules(camera)
+
+
 def _disk(state_dir: Path) -> str:
     folder = state_dir
     while not folder.exists():

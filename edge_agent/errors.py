@@ -10,6 +10,7 @@ AgentError
 ├── ModelError           a model folder, its card, its signature or its network
 ├── PlaceError           ground points or grid from which no place can be computed
 ├── StoreError           the agent's own SQLite
+├── CommandRefused       the centre asked for what cannot be done here
 └── DeliveryError        the broker or the centre's evidence store
     └── DeliveryRefused      account or token refused: needs a person, so it is tried rarely
 """
@@ -61,3 +62,7 @@ class DeliveryError(AgentError):
 
 class DeliveryRefused(DeliveryError):
     """The broker or the centre refuses this account; a person must look."""
+
+
+class CommandRefused(AgentError):
+    """A command that cannot be carried out; the message is its answer."""

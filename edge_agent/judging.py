@@ -7,8 +7,9 @@ move caused. When the store cannot commit, the state stays as it was and the nex
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from contract.messages import (
@@ -20,6 +21,7 @@ from contract.messages import (
     Reason,
     ShownMoment,
 )
+from edge_agent.asks import Asks
 from edge_agent.clip_desk import ClipAsked, ClipDesk, ClipMade
 from edge_agent.clock import Instant
 from edge_agent.config import AgentInfo, CameraConfig, config_sha256
@@ -34,6 +36,7 @@ from edge_agent.policy import Policy
 from edge_agent.presence import Place
 from edge_agent.reports import Circumstances, Origin, Whereabouts, report_of
 from edge_agent.store import Draft, Evidence, Store
+from edge_agent.suppressions import Suppression
 from edge_agent.witness import Witness
 
 log = logging.getLogger(__name__)
@@ -96,6 +99,8 @@ class Judging:
         self._hooks = hooks
         self._clips = clips
         self._looks: queue.Queue[Look] = queue.Queue(WAITING_LOOKS)
+        self._orders: deque[Callable[[], None]] = deque()
+        self.asks = Asks()
         self._closed = threading.Event()
         self.counts = JudgedCounts()
         self.trouble = ""
@@ -109,6 +114,11 @@ class Judging:
             except queue.Full:
                 continue
 
+    @property
+    def withheld(self) -> int:
+        """How often a suppression kept something from being raised, ever."""
+        return sum(camera.judge.state.withheld for camera in self._cameras.values())
+
     def close(self) -> None:
         """Take no more looks: whoever waits in `put` returns, and `run` ends."""
         self._closed.set()
@@ -117,11 +127,13 @@ class Judging:
         """Judge until `stop` or `close`, then commit every camera's last state."""
         while not (stop.is_set() or self._closed.is_set()):
             self.add_clips()
+            self.carry_out_orders()
             try:
                 look = self._looks.get(timeout=0.2)
             except queue.Empty:
                 continue
             self.take(look)
+        self.carry_out_orders()
         for camera_id, camera in self._cameras.items():
             self._commit(camera_id, camera.judge.state)
 
@@ -141,6 +153,28 @@ class Judging:
                 camera.judge.state = before
         self.counts.looks += 1
         self._hooks.on_look(look.frame.camera_id)
+        for ask, answer in self.asks.take(look, camera.judge.state):
+            ask.told(answer)
+
+    def suppress(self, camera_id: str, suppressions: tuple[Suppression, ...], at: Instant) -> None:
+        """Soon raise nothing at these places, and take back what is open there; any thread."""
+        camera = self._cameras[camera_id]
+
+        def order() -> None:
+            camera.judge.policy = replace(camera.judge.policy, suppressions=suppressions)
+            self._take_back(camera_id, at, Reason.SUPPRESSED, _suppressed(camera.judge.policy, at))
+
+        self._orders.append(order)
+
+    def carry_out_orders(self) -> None:
+        """Do what other threads asked for; what the store cannot commit is tried again."""
+        while self._orders:
+            try:
+                self._orders[0]()
+            except StoreError as error:
+                self.trouble = str(error)
+                return
+            self._orders.popleft()
 
     def add_clips(self) -> None:
         """Report the clips that were made since, each with its issue as it stands now."""
@@ -301,6 +335,13 @@ def _changes(policy: Policy) -> tuple[tuple[Reason, Callable[[Place], bool]], ..
         return not policy.concerns(place.category, place.box)
 
     return ((Reason.RULE_CHANGED, off), (Reason.ZONE_CHANGED, outside))
+
+
+def _suppressed(policy: Policy, at: Instant) -> Callable[[Place], bool]:
+    def which(place: Place) -> bool:
+        return place.is_open and policy.suppression(place.category, place.box, at.utc) is not None
+
+    return which
 
 
 def _caption(judgement: Judgement, at: Instant, config: CameraConfig) -> Caption:

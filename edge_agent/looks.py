@@ -90,6 +90,7 @@ class LookTimer:
         self._quiet: dict[LookPlan, _Quiet] = {}
         self._last: Instant | None = None
         self._spacing_s = 0.0
+        self._hurried = False
 
     def due(
         self,
@@ -104,6 +105,10 @@ class LookTimer:
         """
         self._spacing_s = at.seconds_since(self._last) if self._last else 0.0
         self._last = at
+        if self._hurried:
+            self._hurried = False
+            self._next.clear()
+            self._quiet.clear()
         due = []
         for plan in self._plans:
             if not self._is_due(plan, at):
@@ -119,12 +124,16 @@ class LookTimer:
 
         What is decoded in that time is decoded for nothing.
         """
-        if len(self._next) < len(self._plans) or not self._next:
+        if self._hurried or len(self._next) < len(self._plans) or not self._next:
             return 0.0
         if any(following.boot_id != at.boot_id for following in self._next.values()):
             return 0.0
         soonest_s = min(one.monotonic_s for one in self._next.values()) - EARLY_S
         return max(0.0, soonest_s - at.monotonic_s)
+
+    def hurry(self) -> None:
+        """Let every plan be due with the next frame; any thread may ask."""
+        self._hurried = True
 
     def _is_due(self, plan: LookPlan, at: Instant) -> bool:
         following = self._next.get(plan)

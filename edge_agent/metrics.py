@@ -38,6 +38,7 @@ class Totals:
     replayed: int = 0
     pictures_uploaded: int = 0
     restarts: int = 0
+    withheld: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Snapshot:
     clock: ClockState
     free_bytes: int
     stretch: float = 1.0
+    suppressions: int = 0
 
 
 def troubles(snapshot: Snapshot) -> dict[str, str]:
@@ -119,6 +121,7 @@ def _totals(snapshot: Snapshot) -> Iterator[Metric]:
         ("reports_replayed", "reports offered again", totals.replayed),
         ("pictures_uploaded", "pictures that the centre took", totals.pictures_uploaded),
         ("thread_restarts", "threads that died and were started again", totals.restarts),
+        ("issues_withheld", "not raised because a person suppressed them", totals.withheld),
         ("reports_given_up", "reports lost to the quota, ever", given_up.reports),
         ("pictures_given_up", "pictures lost or never taken, ever", given_up.evidence),
     ):
@@ -136,6 +139,7 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
         ("clock_offset_seconds", "centre minus gateway", clock.offset_s),
         ("clock_error_seconds", "bound of the offset's error", clock.error_s),
         ("interval_stretch", "by how much all intervals are stretched", snapshot.stretch),
+        ("suppressions", "places where nothing is raised for now", snapshot.suppressions),
         ("healthy", "1 while nothing is wrong", int(not troubles(snapshot))),
     ):
         yield GaugeMetricFamily(f"gridwatch_{name}", help_text, value=value)

@@ -7,7 +7,7 @@ centre that is killed at any instant costs a repeat, never a report.
 
 import logging
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -18,7 +18,6 @@ from contract.messages import (
     CameraHealth,
     ClockState,
     Command,
-    CommandResult,
     Receipt,
     encode,
     format_utc,
@@ -51,7 +50,6 @@ BACKOFF_REFUSED_S = 30.0
 # Mosquitto queues 1,000 messages for a client that is away and drops the rest: what was offered
 # and has no receipt yet never exceeds that, so that a centre that is away loses nothing there.
 UNRECEIPTED_MAX = 1000
-ANSWERS_KEPT = 100
 
 
 class Reports(Protocol):
@@ -61,8 +59,12 @@ class Reports(Protocol):
         """Describe the agent as of now."""
         ...
 
-    def command(self, command: Command) -> CommandResult:
-        """Carry out a command that has not expired."""
+    def command(self, command: Command) -> None:
+        """Carry out a command, or refuse it; `answers` will hold the answer."""
+        ...
+
+    def answers(self, limit: int) -> list[bytes]:
+        """Take the answers to commands that wait to be sent."""
         ...
 
 
@@ -89,7 +91,6 @@ class Publisher:
         self._lock = threading.Lock()
         self._health: dict[str, bytes] = {}
         self._health_due: set[str] = set()
-        self._answers: deque[bytes] = deque(maxlen=ANSWERS_KEPT)
         self._offset: ClockOffset | None = None
         self.state = BrokerState()
         self.replayed = 0
@@ -162,9 +163,9 @@ class Publisher:
                 connection.drop()
 
     def _say(self, connection: Connection) -> None:
-        """Publish health and answers, which live in memory only, as far as the window goes."""
-        while self._answers and connection.room > 0:
-            connection.publish(Leaf.RESULT, self._answers.popleft())
+        """Publish answers, and health, which lives in memory only, as far as the window goes."""
+        for answer in self._reports.answers(connection.room):
+            connection.publish(Leaf.RESULT, answer)
         while connection.room > 0:
             with self._lock:
                 if not self._health_due:
@@ -178,7 +179,7 @@ class Publisher:
                 if message.leaf is Leaf.RECEIPT:
                     self._receipt(Receipt.model_validate_json(message.payload), delivery)
                 elif message.leaf is Leaf.COMMAND:
-                    self._command(Command.model_validate_json(message.payload))
+                    self._reports.command(Command.model_validate_json(message.payload))
             except ValidationError as error:
                 first = error.errors(include_input=False, include_url=False)[0]
                 log.warning("unreadable %s ignored: %s", message.leaf, first)
@@ -193,19 +194,6 @@ class Publisher:
         if sent is not None:
             sample = ClockOffset.between(sent, now, receipt.centre_time)
             self._offset = better(self._offset, sample, now)
-
-    def _command(self, command: Command) -> None:
-        if command.expires_at < self._clock.now().utc:
-            result = CommandResult(
-                agent_id=self._address.agent_id,
-                command_id=command.command_id,
-                done_at=self._clock.now().utc,
-                ok=False,
-                detail=f"expired at {format_utc(command.expires_at)}",
-            )
-        else:
-            result = self._reports.command(command)
-        self._answers.append(encode(result))
 
     def _note_trouble(self, delivery: "_Delivery") -> None:
         self._become(BrokerState(connected=True, detail=delivery.trouble))

@@ -82,6 +82,10 @@ class Watching:
         """Return how long from `at` on no frame is needed."""
         return self._timer.wait_s(at)
 
+    def look_now(self) -> None:
+        """Make every look due with the next frame, whatever its interval; any thread."""
+        self._timer.hurry()
+
     def on_look(self) -> None:
         """Count a look that was judged."""
         with self._lock:

@@ -30,7 +30,7 @@ HOMES = {
     "onnxruntime": r"edge_agent\.runtimes\.|benchmarks\.|models\.",
     "openvino": r"edge_agent\.runtimes\.|benchmarks\.|models\.",
     "paho": r"edge_agent\.mqtt$|central_ingest\.subscriber$|benchmarks\.",
-    "sqlite3": r"edge_agent\.store$|central_ingest\.store\.",
+    "sqlite3": r"edge_agent\.(store|command_book)$|central_ingest\.store\.",
     "sqlite_utils": r"edge_agent\.store$|central_ingest\.store\.",
     "sqlalchemy": r"central_ingest\.(store\.|store$)",
     "alembic": r"central_ingest\.store\.",

@@ -4,8 +4,10 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import numpy as np
@@ -195,23 +197,82 @@ def test_a_camera_that_crashed_the_agent_twice_is_set_aside(
     assert "crashed the agent twice" in aside.detail
 
 
+def order(app: App, kind: CommandKind, number: int, **more: Any) -> Command:
+    now = app._clock.now().utc
+    lives = timedelta(minutes=5)
+    command_id = UUID(int=number)
+    return Command(command_id=command_id, kind=kind, issued_at=now, expires_at=now + lives, **more)
+
+
+def answer_of(app: App) -> dict[str, Any]:
+    """The next answer that waits; the publisher would have sent it."""
+    taken: dict[str, Any] = json.loads(app.answers(1)[0])
+    return taken
+
+
 @pytest.mark.usefixtures("detector")
-def test_a_command_is_answered_with_a_plain_no(files: Files, clip: Callable[..., Path]) -> None:
+def test_what_a_person_rejected_is_withdrawn_and_not_raised_again_until_revoked(
+    files: Files, clip: Callable[..., Path], running: Run, until: Until
+) -> None:
     clip("street.mp4")
     files.camera("cam-01", "street.mp4")
+    files.agent["broker"] = {"port": 1}  # so that nobody else takes the answers
+    app = running(files.app())
+    until(lambda: app.snapshot().totals.issues_raised == 1, "the cart is raised")
+    there = {"camera_id": "cam-01", "category": "street_vendor", "box_xyxyn": (0.3, 0.4, 0.5, 0.7)}
+    until_later = app._clock.now().utc + timedelta(days=1)
+    app.command(order(app, CommandKind.SUPPRESS, 1, until=until_later, **there))
+    assert answer_of(app)["ok"]
+    until(lambda: app.snapshot().totals.withheld == 1, "it would have been raised again")
+    bodies = [json.loads(one.body) for one in app._store.due(1e12, 100)]
+    assert [(one["phase"], one["reason"]) for one in sorted(bodies, key=lambda b: b["seq"])] == [
+        ("raised", None),
+        ("withdrawn", "suppressed"),
+    ]
+    assert app.snapshot().suppressions == 1
+    app.command(order(app, CommandKind.UNSUPPRESS, 2, suppression_id=UUID(int=1)))
+    assert answer_of(app)["detail"] == "revoked"
+    until(lambda: app.snapshot().totals.issues_raised == 2, "it is raised again")
+
+
+@pytest.mark.usefixtures("detector")
+def test_a_recheck_says_whether_the_issue_is_seen(
+    files: Files, clip: Callable[..., Path], running: Run, until: Until
+) -> None:
+    clip("street.mp4")
+    files.camera("cam-01", "street.mp4")
+    files.agent["broker"] = {"port": 1}
+    app = running(files.app())
+    until(lambda: app.snapshot().totals.issues_raised == 1, "the cart is raised")
+    issue = json.loads(app._store.due(1e12, 1)[0].body)
+    ask = {"camera_id": "cam-01", "issue_id": issue["issue_id"]}
+    app.command(order(app, CommandKind.RECHECK, 3, **ask))
+    until(lambda: app._book.is_answered(UUID(int=3)), "an answer")
+    answer = answer_of(app)
+    assert (answer["ok"], answer["observation"]) == (True, "seen")
+
+
+@pytest.mark.usefixtures("detector")
+def test_a_reload_stops_the_agent_to_start_it_with_files_that_can_be_used(
+    files: Files, clip: Callable[..., Path]
+) -> None:
+    clip("street.mp4")
+    files.camera("cam-01", "street.mp4")
+    files.agent["broker"] = {"port": 1}
     app = files.app()
-    now = app._clock.now().utc
-    command = Command(
-        command_id="01980000-1111-7000-8000-0000000000aa",  # type: ignore[arg-type]
-        kind=CommandKind.SNAPSHOT,
-        issued_at=now,
-        expires_at=now,
-    )
-    result = app.command(command)
-    assert not result.ok
-    assert "does not know how to snapshot" in result.detail
-    app._publisher.close()
-    app._store.close()
+    app.command(order(app, CommandKind.RELOAD, 4))
+    assert "not started from files" in answer_of(app)["detail"]
+
+    def broken() -> None:
+        raise ConfigError("cam-01.yaml:3: unknown key")
+
+    app._reread = broken
+    app.command(order(app, CommandKind.RELOAD, 5))
+    assert (answer_of(app)["ok"], app.reload_wanted) == (False, False)
+    app._reread = lambda: None
+    app.command(order(app, CommandKind.RELOAD, 6))
+    assert (answer_of(app)["ok"], app.reload_wanted) == (True, True)
+    app.run()  # stops at once
 
 
 @pytest.mark.usefixtures("detector")

@@ -104,3 +104,13 @@ def test_what_is_switched_off_is_not_looked_for() -> None:
     plans = plans_of(CameraConfig.model_validate({"camera": {"id": "a"}, "rules": off}))
     judged = frozenset[Category]().union(*(plan.judged for plan in plans))
     assert judged == {Category.STREET_VENDOR, Category.BIN_OVERFLOW, Category.EXPOSED_GARBAGE}
+
+
+def test_in_a_hurry_every_plan_is_due_with_the_next_frame_and_then_as_before() -> None:
+    timer = LookTimer((plan(1.0), plan(30.0)))
+    timer.due(START)
+    assert timer.due(START.plus(0.2)) == ()
+    timer.hurry()
+    assert timer.wait_s(START.plus(0.2)) == 0
+    assert len(timer.due(START.plus(0.4))) == 2
+    assert timer.due(START.plus(0.6)) == ()
