@@ -71,8 +71,13 @@ def stills(picture: MaskedPicture, caption: Caption) -> tuple[Evidence, Evidence
     )
 
 
+def snapshot(picture: MaskedPicture, captured_at: datetime) -> Evidence:
+    """Make a plain still that belongs to no report: somebody asked for it."""
+    return evidence_of(_jpeg(picture.array), "still", "image/jpeg", None, captured_at)
+
+
 def evidence_of(
-    data: bytes, kind: Kind, media_type: str, moment: ShownMoment, captured_at: datetime
+    data: bytes, kind: Kind, media_type: str, moment: ShownMoment | None, captured_at: datetime
 ) -> Evidence:
     """Name bytes by their SHA-256, with what a report says of them."""
     ref = EvidenceRef(

@@ -21,12 +21,12 @@ from contract.messages import (
     Reason,
     ShownMoment,
 )
-from edge_agent.asks import Asks
+from edge_agent.asks import Asks, LookAnswer
 from edge_agent.clip_desk import ClipAsked, ClipDesk, ClipMade
 from edge_agent.clock import Instant
 from edge_agent.config import AgentInfo, CameraConfig, config_sha256
 from edge_agent.errors import StoreError
-from edge_agent.evidence import Caption, stills
+from edge_agent.evidence import Caption, snapshot, stills
 from edge_agent.issue_state import CameraIssues
 from edge_agent.issues import repeated, withdraw
 from edge_agent.judge import CameraJudge, Judgement
@@ -154,7 +154,7 @@ class Judging:
         self.counts.looks += 1
         self._hooks.on_look(look.frame.camera_id)
         for ask, answer in self.asks.take(look, camera.judge.state):
-            ask.told(answer)
+            ask.told(self._pictured(look, camera, answer) if ask.picture else answer)
 
     def suppress(self, camera_id: str, suppressions: tuple[Suppression, ...], at: Instant) -> None:
         """Soon raise nothing at these places, and take back what is open there; any thread."""
@@ -217,6 +217,14 @@ class Judging:
         judge.state = state
 
     # -- inside
+
+    def _pictured(self, look: Look, camera: JudgedCamera, answer: LookAnswer) -> LookAnswer:
+        """Add a masked picture of the look to what somebody asked for."""
+        picture = snapshot(camera.witness.now(look), look.at.utc)
+        if not self._commit(look.frame.camera_id, camera.judge.state, (), (picture,)):
+            return replace(answer, said=f"{answer.said}; the picture was not kept: {self.trouble}")
+        self._hooks.on_commit()
+        return replace(answer, evidence=(picture.ref,))
 
     def _ask_for_clips(
         self, look: Look, camera: JudgedCamera, judgements: Sequence[Judgement]

@@ -61,6 +61,10 @@ class Witness:
             self._made = moment.at, self._masked(moment)
         return self._made
 
+    def now(self, look: Look) -> MaskedPicture:
+        """The look's own picture, masked."""
+        return self._masked(Moment(look.at, look.frame.picture))
+
     def _better(self, look: Look, transition: Transition) -> Iterator[Moment]:
         raised = transition.phase is Phase.RAISED
         since = transition.first_seen_at if raised else transition.last_seen_at

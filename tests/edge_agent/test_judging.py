@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
 
 from contract.catalogue import Category
 from contract.messages import ClockState, IssueReport, Phase, Reason
+from edge_agent.asks import Ask, LookAnswer
 from edge_agent.clock import Instant
 from edge_agent.config import AgentInfo, CameraConfig
 from edge_agent.detections import CLASS_INDEX, Detections
@@ -24,6 +26,7 @@ from edge_agent.judging import Hooks, JudgedCamera, Judging
 from edge_agent.looks import Look
 from edge_agent.model import ModelCard
 from edge_agent.store import Store
+from edge_agent.suppressions import Suppression
 from edge_agent.witness import Witness
 
 START = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
@@ -219,3 +222,60 @@ def test_nobody_waits_for_a_judge_that_has_closed(store: Store, card: ModelCard)
     for tick in range(100):
         tested.judging.put(look(tick / 5))
     assert tested.looked == []
+
+
+def test_a_picture_that_was_asked_for_is_masked_kept_and_named_in_the_answer(
+    store: Store, card: ModelCard
+) -> None:
+    tested = desk(store, card)
+    told: list[LookAnswer] = []
+    tested.judging.asks.put(Ask("cam-01", None, told.append, picture=True))
+    tested.stand(0, 0.4)
+    ((picture,),) = (answer.evidence for answer in told)
+    assert (picture.kind, picture.moment) == ("still", None)
+    assert store._spool.path(picture.sha256).stat().st_size == picture.bytes
+
+
+def test_a_suppression_withdraws_what_is_open_there_and_withholds_what_comes(
+    store: Store, card: ModelCard
+) -> None:
+    tested = desk(store, card)
+    tested.stand(0, 4)
+    at = look(4).at
+    there = Suppression(
+        UUID(int=1), "cam-01", Category.STREET_VENDOR, CART, 2.0, at.utc + timedelta(hours=1)
+    )
+    tested.judging.suppress("cam-01", (there,), at)
+    tested.judging.carry_out_orders()
+    tested.stand(4, 10)
+    assert [(r.phase, r.reason) for r in tested.reports()] == [
+        (Phase.RAISED, None),
+        (Phase.WITHDRAWN, "suppressed"),
+    ]
+    assert tested.judging.withheld == 1
+    tested.judging.suppress("cam-01", (), at)
+    tested.judging.carry_out_orders()
+    tested.stand(10, 14)
+    assert tested.reports()[-1].phase is Phase.RAISED
+
+
+def test_a_withdrawal_that_the_store_cannot_commit_is_tried_again(
+    store: Store, card: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tested = desk(store, card)
+    tested.stand(0, 4)
+    at, commit = look(4).at, store.commit
+    there = Suppression(
+        UUID(int=1), "cam-01", Category.STREET_VENDOR, CART, 2.0, at.utc + timedelta(hours=1)
+    )
+
+    def full(*_: Any) -> tuple[IssueReport, ...]:
+        raise StoreError("disk is full")
+
+    monkeypatch.setattr(store, "commit", full)
+    tested.judging.suppress("cam-01", (there,), at)
+    tested.judging.carry_out_orders()
+    assert tested.judging.trouble == "disk is full"
+    monkeypatch.setattr(store, "commit", commit)
+    tested.judging.carry_out_orders()
+    assert tested.reports()[-1].reason is Reason.SUPPRESSED
