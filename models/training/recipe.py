@@ -72,7 +72,11 @@ class Phase(_Part):
 
 
 class Training(_Part):
-    """How the network is trained."""
+    """How the network is trained.
+
+    ``pace``: knots (step, share of the way) of rate and loss weights where their way from 0 at the
+    first step to 1 at the last is no straight line.
+    """
 
     learning_rate: float
     final_share: Share
@@ -82,6 +86,7 @@ class Training(_Part):
     checkpoint_every: int
     precision: Literal["bf16", "float32"]
     phases: list[Phase]
+    pace: list[tuple[int, Share]] = []
 
     @property
     def steps(self) -> int:

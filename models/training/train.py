@@ -44,11 +44,18 @@ class Run:
     step: int = 0
 
 
+def progress_at(training: Training, step: int) -> float:
+    """Return how much of the way is done at a step, 0 to 1, by the recipe's ``pace``."""
+    knots = [(0, 0.0), *training.pace, (max(training.steps, 1), 1.0)]
+    return float(np.interp(step, [k[0] for k in knots], [k[1] for k in knots]))
+
+
 def rate_at(training: Training, step: int) -> float:
     """Return the learning rate: linear warm-up, then half a cosine down to ``final_share``."""
     if step < training.warmup_steps:
         return training.learning_rate * (step + 1) / training.warmup_steps
-    done = (step - training.warmup_steps) / max(training.steps - training.warmup_steps, 1)
+    warm = progress_at(training, training.warmup_steps)
+    done = (progress_at(training, step) - warm) / max(1 - warm, 1e-9)
     share = training.final_share + (1 - training.final_share) * 0.5 * (1 + math.cos(math.pi * done))
     return training.learning_rate * share
 
@@ -110,7 +117,7 @@ def _one_step(
     training, device = recipe.training, next(run.model.parameters()).device
     for group in run.optimizer.param_groups:
         group["lr"] = rate_at(training, run.step)
-    loss.set_progress(run.step / training.steps)
+    loss.set_progress(progress_at(training, run.step))
     batch = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
     pictures = batch["img"].float().div_(255).contiguous(memory_format=torch.channels_last)
     with torch.autocast(device.type, torch.bfloat16, enabled=training.precision == "bf16"):

@@ -1,0 +1,48 @@
+"""Training: the rate and the way it takes from the first step to the last."""
+
+import pytest
+
+pytest.importorskip("torch", reason="needs the training extra")
+
+from models.training.recipe import Phase, Training
+from models.training.train import progress_at, rate_at
+
+PHASE = Phase(steps=1000, picture_px=416, batch=16, street_share=0.4, mosaic=0.5)
+EVEN = Training(
+    learning_rate=1e-3,
+    final_share=0.1,
+    weight_decay=0.0,
+    warmup_steps=100,
+    ema_decay=0.99,
+    checkpoint_every=50,
+    precision="bf16",
+    phases=[PHASE],
+)
+HURRIED = EVEN.model_copy(update={"pace": [(500, 0.2)]})
+
+
+@pytest.mark.parametrize(
+    ("training", "step", "progress"),
+    [
+        (EVEN, 0, 0.0),
+        (EVEN, 250, 0.25),
+        (EVEN, 1000, 1.0),
+        (HURRIED, 250, 0.1),
+        (HURRIED, 500, 0.2),
+        (HURRIED, 750, 0.6),
+        (HURRIED, 1000, 1.0),
+    ],
+)
+def test_the_way_is_even_or_follows_the_pace(
+    training: Training, step: int, progress: float
+) -> None:
+    assert progress_at(training, step) == pytest.approx(progress)
+
+
+@pytest.mark.parametrize("training", [EVEN, HURRIED])
+def test_the_rate_warms_up_then_only_falls_to_its_final_share(training: Training) -> None:
+    rates = [rate_at(training, step) for step in range(1001)]
+    assert max(rates) == pytest.approx(1e-3)
+    assert rates[:100] == sorted(rates[:100])
+    assert rates[100:] == sorted(rates[100:], reverse=True)
+    assert rates[-1] == pytest.approx(1e-4)
