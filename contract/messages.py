@@ -280,6 +280,8 @@ class CameraHealth(Value):
     dropped_frames: int = Field(default=0, ge=0)
     reconnects: int = Field(default=0, ge=0)
     last_frame_at: UtcTime | None = None
+    preset_id: Name | None = None
+    picture: EvidenceRef | None = None
 
 
 class CommandKind(StrEnum):

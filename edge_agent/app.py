@@ -23,7 +23,7 @@ from edge_agent.clip_desk import ClipDesk
 from edge_agent.clock import SystemClock
 from edge_agent.command_book import CommandBook
 from edge_agent.commands import Commands, Duties
-from edge_agent.config import AgentConfig, CameraConfig, config_sha256, idle_keys
+from edge_agent.config import AgentConfig, CameraConfig, config_sha256
 from edge_agent.crashes import FORGIVEN_AFTER_S, CrashBook
 from edge_agent.decoding import DecodePolicy
 from edge_agent.detector import Detector
@@ -41,9 +41,10 @@ from edge_agent.probing import Probe, choose
 from edge_agent.publisher import Publisher
 from edge_agent.shedding import overloaded
 from edge_agent.signature import check_signature
-from edge_agent.store import Store
+from edge_agent.store import Evidence, Store
 from edge_agent.suppressions import Suppression
 from edge_agent.uploader import Uploader
+from edge_agent.view_files import Views, slot_of
 from edge_agent.watching import EngineHooks, Watching
 from edge_agent.witness import MASK_TILES, Witness, clip_source
 
@@ -128,6 +129,7 @@ class App:
         limits = config.limits
         self._store = Store(config.state_dir, limits.store_bytes, limits.ledger)
         self._crashes = CrashBook(config.state_dir)
+        self._views = Views(cameras, config.state_dir)
         address = AgentAddress(config.agent.city, config.agent.id)
         self._publisher = Publisher(address, config.broker, self._store, self._clock, self)
         self._uploader = Uploader(config.centre, self._store)
@@ -142,7 +144,10 @@ class App:
         }
         self._judging = Judging(
             self._judged(detector, surroundings, witnesses), card, config.agent, self._store,
-            Hooks(self._publisher.clock_state, self._on_look, self._on_commit), self._clips,
+            Hooks(
+                self._publisher.clock_state, self._on_look, self._on_commit, self._on_moved
+            ),
+            self._clips,
         )  # fmt: skip
         lanes = Lanes(detector.choice.streams, detector.choice.batch)
         self._engine = Engine(detector.detect_many, self._judging.put, self._clock, lanes)
@@ -152,13 +157,16 @@ class App:
         duties = Duties(frozenset(self._cameras), self, self._reload, self._publisher.wake)
         self._commands = Commands(config.agent.id, self._book, duties, self._clock)
         self._watching = {
-            camera_id: Watching(camera_id, plans_of(one), hooks, self._on_change, self._clock)
+            camera_id: Watching(
+                camera_id, plans_of(one), hooks, self._on_change, self._clock,
+                self._views.eyes(camera_id),
+            )
             for camera_id, one in self._cameras.items()
-        }
+        }  # fmt: skip
 
     def run(self, seconds: float | None = None) -> None:
         """Work until `stop`, or for so many seconds. Raises AgentError when it cannot begin."""
-        self._judging.withdraw_what_changed(self._clock.now())
+        self._judging.withdraw_what_changed(self._clock.now(), self._views.changed)
         metrics = self._config.metrics
         server = MetricsServer(metrics.host, metrics.port, self.snapshot) if metrics.port else None
         start = self._supervisor.start
@@ -172,11 +180,6 @@ class App:
             for camera_id in self._cameras:
                 self._start_camera(camera_id)
             log.info("agent %s runs with %d cameras", self._config.agent.id, len(self._cameras))
-            for camera_id, camera in self._cameras.items():
-                if keys := idle_keys(camera):
-                    log.warning(
-                        "camera %s: this version does not act on %s", camera_id, ", ".join(keys)
-                    )
             self._supervisor.stop.wait(seconds)
             if server:
                 server.close()
@@ -267,10 +270,12 @@ class App:
         states = self._store.states()
         judged = {}
         for camera_id, config in self._cameras.items():
-            saved = states.get(camera_id)
-            state = CameraIssues.from_json(saved) if saved else None
-            judge = CameraJudge(config, detector.card, near, state)
-            judged[camera_id] = JudgedCamera(config, judge, witnesses[camera_id])
+            for preset_id, view in config.views().items():
+                slot = slot_of(camera_id, preset_id)
+                saved = states.get(slot)
+                state = CameraIssues.from_json(saved) if saved else CameraIssues(slot)
+                judge = CameraJudge(view, detector.card, near, state)
+                judged[slot] = JudgedCamera(view, judge, witnesses[camera_id], preset_id)
         return judged
 
     def _start_camera(self, camera_id: str) -> None:
@@ -321,6 +326,7 @@ class App:
                     self._crashes.decodes_well(camera_id)
             if now.seconds_since(last) >= HEALTH_EVERY_S:
                 last = now
+                self._views.save()
                 for watching in self._watching.values():
                     self._publisher.set_health(watching.health(self._config.agent.id))
 
@@ -331,6 +337,12 @@ class App:
             log.warning("%s", self._overload)
         elif before and not self._overload:
             log.info("intervals are kept again")
+
+    def _on_moved(self, camera_id: str, picture: Evidence) -> None:
+        self._views.keep_new(camera_id, picture.data)
+        self._store.keep_picture(picture)
+        self._watching[camera_id].on_picture(picture.ref)
+        self._uploader.wake()
 
     def _on_look(self, camera_id: str) -> None:
         self._watching[camera_id].on_look()
@@ -357,6 +369,7 @@ class App:
         self._publisher.wake()
         self._uploader.wake()
         if self._supervisor.join(STOP_WITHIN_S):
+            self._views.save()
             self._publisher.close()
             self._store.close()
             self._book.close()

@@ -16,7 +16,6 @@ from edge_agent.camera import Source
 from edge_agent.config import (
     AgentConfig,
     CameraConfig,
-    idle_keys,
     load_agent,
     load_camera,
     load_cameras,
@@ -32,6 +31,7 @@ from edge_agent.publisher import try_broker
 from edge_agent.signature import check_signature
 from edge_agent.uploader import try_centre
 from edge_agent.video import DEFAULT_TIMEOUTS, Timeouts, first_picture
+from edge_agent.view_files import known_views
 
 AT_ONCE = 16
 
@@ -122,8 +122,20 @@ def _surroundings(config: AgentConfig) -> str:
 def check_rules(config: CameraConfig) -> None:
     """Resolve a camera's zones, rules and ground points. Raises ConfigError and PlaceError."""
     # Any thresholds do: the model's own only move scores.
-    Policy.of(config, dict.fromkeys(CLASSES, (0.5, 0.3)))
-    CameraPlace.of(config.place, config.camera.location)
+    for view in config.views().values():
+        Policy.of(view, dict.fromkeys(CLASSES, (0.5, 0.3)))
+        CameraPlace.of(view.place, view.camera.location)
+
+
+def check_views(path: Path, config: CameraConfig) -> None:
+    """Read a camera's reference stills. Raises ConfigError, also for a preset that has none."""
+    known_views(path, config)
+    for preset in config.presets:
+        if preset.reference is None:
+            raise ConfigError(
+                f"{path}: preset {preset.id} has no reference still, so it is never recognised; "
+                f"turn the camera there and run: edge-agent calibrate {path} --preset {preset.id}"
+            )
 
 
 def check_cameras_of(config: AgentConfig) -> None:
@@ -152,22 +164,18 @@ def _camera_tasks(cameras: dict[Path, CameraConfig], timeouts: Timeouts) -> Iter
 
         def task(path: Path = path, config: CameraConfig = config) -> str:
             check_rules(config)
+            check_views(path, config)
             if config.streams is None:
-                return f"{path.name}: valid; no streams to contact{_idle(config)}"
+                return f"{path.name}: valid; no streams to contact"
             began_s = time.monotonic()
             source = Source.of(path, config)
             transport = source.stream.transport
             codec, picture = first_picture(source.url(), source.shown, transport, timeouts)
             took_s = time.monotonic() - began_s
             size = f"{codec} {picture.width}×{picture.height}"
-            return f"{size}, first picture after {took_s:.1f} s{_idle(config)}"
+            return f"{size}, first picture after {took_s:.1f} s"
 
         yield f"摄像机 camera {config.camera.id}", task
-
-
-def _idle(config: CameraConfig) -> str:
-    keys = idle_keys(config)
-    return f"; this version does not act on {', '.join(keys)}" if keys else ""
 
 
 def _delivery_tasks(config: AgentConfig) -> Iterator[Task]:

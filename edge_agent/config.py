@@ -148,6 +148,9 @@ class Preset(Section):
     """One position of a turning camera."""
 
     id: Name = Field(description="name of the preset")
+    reference: str | None = Field(
+        None, description="masked still by which the preset is recognised; calibrate writes it"
+    )
     zones: tuple[Zone, ...] = Field((), description="as on the camera, for this preset")
     place: Place | None = Field(None, description="as on the camera, for this preset")
 
@@ -220,8 +223,15 @@ class CameraConfig(Section):
     )
     zones: tuple[Zone, ...] = Field((), description="absent: the whole picture is judged")
     place: Place | None = Field(None, description="absent: an issue has the camera's position")
+    reference: str | None = Field(
+        None,
+        description="masked still of the view that zones and ground points belong to, beside this "
+        "file; calibrate writes it; absent: the view of the first minute counts",
+    )
     presets: tuple[Preset, ...] = Field(
-        (), description="positions of a turning camera; not acted on yet"
+        (),
+        description="positions of a turning camera, instead of zones, place and reference; "
+        "elsewhere nothing is judged",
     )
     rules: dict[Category, Rule] = Field(
         default_factory=dict, description="when issues are raised and cleared, by category"
@@ -233,10 +243,39 @@ class CameraConfig(Section):
 
     @model_validator(mode="after")
     def _names_once(self) -> Self:
-        zones = [zone.id for zone in self.zones]
-        if twice := {name for name in zones if zones.count(name) > 1}:
-            raise ValueError(f"zone id {min(twice)} is used twice")
+        for zones in (self.zones, *(preset.zones for preset in self.presets)):
+            names = [zone.id for zone in zones]
+            if twice := {name for name in names if names.count(name) > 1}:
+                raise ValueError(f"zone id {min(twice)} is used twice")
+        presets = [preset.id for preset in self.presets]
+        if twice := {name for name in presets if presets.count(name) > 1}:
+            raise ValueError(f"preset id {min(twice)} is used twice")
         return self
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.presets and (self.zones or self.place or self.reference):
+            raise ValueError(
+                "a camera with presets has zones, place and reference in each preset, "
+                "not beside them"
+            )
+        return self
+
+    def views(self) -> "dict[str | None, CameraConfig]":
+        """This camera as it is at each of its presets; under None where it has none."""
+        if not self.presets:
+            return {None: self}
+        return {
+            preset.id: self.model_copy(
+                update={
+                    "zones": preset.zones,
+                    "place": preset.place,
+                    "reference": preset.reference,
+                    "presets": (),
+                }
+            )
+            for preset in self.presets
+        }
 
     @model_validator(mode="after")
     def _night_is_known(self) -> Self:
@@ -253,7 +292,8 @@ class CameraConfig(Section):
         """Where the camera stands, or at least one of its ground points."""
         if self.camera.location is not None:
             return self.camera.location.lon, self.camera.location.lat
-        return self.place.points[0].lonlat if self.place else None
+        places = [self.place, *(preset.place for preset in self.presets)]
+        return next((place.points[0].lonlat for place in places if place), None)
 
     def rule(self, category: Category) -> Rule:
         """The rule of a category: what the file says, over the category's defaults."""
@@ -275,11 +315,6 @@ class CameraConfig(Section):
         return default.model_copy(
             update={"every_s": often, "quiet_every_s": None, "tiles": CLOSE_TILES}
         )
-
-
-def idle_keys(config: CameraConfig) -> tuple[str, ...]:
-    """Name the keys of a camera file that are valid but that this version does not act on."""
-    return (*(["presets"] if config.presets else []),)
 
 
 class Broker(Section):

@@ -114,7 +114,7 @@ class Engine:
             began = self._clock.now()
             found = self._detect([(frame.picture, plan.tiles) for frame, plan in jobs])
             for (frame, plan), detections in zip(jobs, found, strict=True):
-                self._on_look(Look(frame, plan.judged, detections))
+                self._on_look(Look.of(frame, plan.judged, detections))
             busy_s = self._clock.now().seconds_since(began)
             with self._changed:
                 self._looks += len(jobs)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.messages import CameraState
 from edge_agent.clock import Instant
 
 Rgb = NDArray[np.uint8]
@@ -75,11 +76,30 @@ class ArrayPicture:
         return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a camera shows: whether it is well (`state`, since when, why), and where it looks.
+
+    `suspended` tells why nothing may be concluded from this picture; it comes seconds before an
+    alarm changes `state`, and goes seconds after. `preset_id` is the preset of a turning camera.
+    """
+
+    state: CameraState
+    since: Instant
+    detail: str = ""
+    suspended: str | None = None
+    preset_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture of one camera; `at` is the moment its packet arrived."""
+    """One picture of one camera; `at` is the moment its packet arrived.
+
+    `view` is what the camera's health watch made of it; None where nobody watched.
+    """
 
     camera_id: str
     at: Instant
     picture: Picture
     clip_s: float | None = None
+    view: View | None = None

@@ -8,11 +8,12 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from contract.messages import (
+    CameraState,
     ClockState,
     EvidenceRef,
     FrameInfo,
@@ -37,6 +38,7 @@ from edge_agent.presence import Place
 from edge_agent.reports import Circumstances, Origin, Whereabouts, report_of
 from edge_agent.store import Draft, Evidence, Store
 from edge_agent.suppressions import Suppression
+from edge_agent.view_files import slot_of
 from edge_agent.witness import Witness
 
 log = logging.getLogger(__name__)
@@ -50,16 +52,39 @@ PICTURED: dict[Phase, ShownMoment] = {Phase.RAISED: "raised", Phase.CLEARED: "cl
 NO_FRAME = FrameInfo(width=1, height=1, stream="detect")
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose issues they are: a camera's, or those of one of its presets."""
+
+    camera_id: str
+    preset_id: str | None
+    config_sha256: str
+
+
 @dataclass(slots=True)
 class JudgedCamera:
-    """One camera's judge, what it can show, and the last reports of issues with a clip to come."""
+    """The judge of a camera or of one of its presets, and what it can show.
+
+    `to_come` are the last reports of issues with a clip to come.
+    """
 
     config: CameraConfig
     judge: CameraJudge
     witness: Witness
+    preset_id: str | None = None
     saved: Instant | None = None
     to_come: dict[UUID, Judgement] = field(default_factory=dict)
     frame: FrameInfo = NO_FRAME
+
+    @property
+    def owner(self) -> Owner:
+        """Who reports."""
+        return Owner(self.config.camera.id, self.preset_id, config_sha256(self.config))
+
+    @property
+    def slot(self) -> str:
+        """The name under which its state is kept."""
+        return slot_of(self.config.camera.id, self.preset_id)
 
 
 @dataclass(slots=True)
@@ -78,6 +103,7 @@ class Hooks:
     clock_state: Callable[[], ClockState]
     on_look: Callable[[str], None]
     on_commit: Callable[[], None]
+    on_moved: Callable[[str, Evidence], None] = lambda _camera_id, _picture: None
 
 
 class Judging:
@@ -102,6 +128,7 @@ class Judging:
         self._orders: deque[Callable[[], None]] = deque()
         self.asks = Asks()
         self._closed = threading.Event()
+        self._moved: dict[str, Instant] = {}
         self.counts = JudgedCounts()
         self.trouble = ""
 
@@ -138,31 +165,57 @@ class Judging:
             self._commit(camera_id, camera.judge.state)
 
     def take(self, look: Look) -> None:
-        """Judge one look and commit what follows from it."""
-        camera = self._cameras[look.frame.camera_id]
+        """Judge one look and commit what follows from it.
+
+        A look at none of a turning camera's presets belongs to no issue: it is only counted.
+        """
+        camera_id, view = look.frame.camera_id, look.frame.view
+        some = self._of(camera_id)[0]
+        some.witness.remember(look)
+        self._show_moved(look, some)
+        camera = self._cameras.get(slot_of(camera_id, view.preset_id if view else None))
+        if camera is not None:
+            self._judge(look, camera)
+        self.counts.looks += 1
+        self._hooks.on_look(camera_id)
+        state = camera.judge.state if camera else CameraIssues(camera_id)
+        for ask, answer in self.asks.take(look, state):
+            ask.told(self._pictured(look, some, answer) if ask.picture else answer)
+
+    def _of(self, camera_id: str) -> list[JudgedCamera]:
+        """Return the judges of one camera: one, or one a preset."""
+        return [one for one in self._cameras.values() if one.config.camera.id == camera_id]
+
+    def _judge(self, look: Look, camera: JudgedCamera) -> None:
         before = camera.judge.state
         judgements = camera.judge.judge(look)
-        camera.witness.remember(look)
         due = camera.saved is None or look.at.seconds_since(camera.saved) >= SAVE_EVERY_S
         if judgements or (due and camera.judge.state != before):
             drafts, evidence = self._drafts(look, camera, judgements)
-            if self._commit(look.frame.camera_id, camera.judge.state, drafts, evidence):
+            if self._commit(camera.slot, camera.judge.state, drafts, evidence):
                 camera.saved = look.at
                 self._ask_for_clips(look, camera, judgements)
             else:
                 camera.judge.state = before
-        self.counts.looks += 1
-        self._hooks.on_look(look.frame.camera_id)
-        for ask, answer in self.asks.take(look, camera.judge.state):
-            ask.told(self._pictured(look, camera, answer) if ask.picture else answer)
+
+    def _show_moved(self, look: Look, camera: JudgedCamera) -> None:
+        """Offer the first picture of a camera that was moved, masked, for its recalibration."""
+        camera_id, view = look.frame.camera_id, look.frame.view
+        if view is None or view.state is not CameraState.MOVED:
+            return
+        if self._moved.get(camera_id) != view.since:
+            self._moved[camera_id] = view.since
+            self._hooks.on_moved(camera_id, snapshot(camera.witness.now(look), look.at.utc))
 
     def suppress(self, camera_id: str, suppressions: tuple[Suppression, ...], at: Instant) -> None:
         """Soon raise nothing at these places, and take back what is open there; any thread."""
-        camera = self._cameras[camera_id]
+        cameras = self._of(camera_id)
 
         def order() -> None:
-            camera.judge.policy = replace(camera.judge.policy, suppressions=suppressions)
-            self._take_back(camera_id, at, Reason.SUPPRESSED, _suppressed(camera.judge.policy, at))
+            for camera in cameras:
+                policy = replace(camera.judge.policy, suppressions=suppressions)
+                camera.judge.policy = policy
+                self._take_back(camera.slot, at, Reason.SUPPRESSED, _suppressed(policy, at))
 
         self._orders.append(order)
 
@@ -182,38 +235,52 @@ class Judging:
             return
         self._clips.collect()
         for clip in self._clips.made():
-            self._add_clip(clip, self._cameras[clip.asked.camera_id])
+            for camera in self._of(clip.asked.camera_id):
+                self._add_clip(clip, camera)
 
-    def withdraw_what_changed(self, at: Instant) -> None:
+    def withdraw_what_changed(self, at: Instant, new_views: Container[str] = ()) -> None:
         """At the start: take back what is not judged any more.
 
-        Issues of removed cameras, outside edited zones, and of categories that were switched off.
+        Issues of removed cameras and presets, of `new_views` (slots whose reference still shows
+        something else than before), outside edited zones, and of categories switched off.
 
         Raises StoreError.
         """
-        for camera_id, state in self._store.states().items():
-            camera = self._cameras.get(camera_id)
+        for slot, state in self._store.states().items():
+            camera = self._cameras.get(slot)
             if camera is None:
-                issues = CameraIssues.from_json(state)
-                left, gone = withdraw(issues, at, Reason.CAMERA_REMOVED, lambda _: True)
-                judgements = [Judgement(one, Whereabouts()) for one in gone]
-                drafts = self._plain_drafts(camera_id, "0" * 64, judgements)
-                self._committed(self._store.commit(camera_id, left.to_json(), drafts))
-                self._store.forget_camera(camera_id)
+                self._forget(slot, CameraIssues.from_json(state), at)
                 continue
-            for reason, which in _changes(camera.judge.policy):
-                self._take_back(camera_id, at, reason, which)
+            for reason, which in _changes(camera.judge.policy, new_view=slot in new_views):
+                self._take_back(slot, at, reason, which)
+
+    def _forget(self, slot: str, issues: CameraIssues, at: Instant) -> None:
+        """Withdraw all issues of a camera or preset that is not configured any more."""
+        camera_id, _, preset_id = slot.partition("/")
+        stays = any(one.config.camera.id == camera_id for one in self._cameras.values())
+        reason = Reason.VIEW_CHANGED if stays else Reason.CAMERA_REMOVED
+        left, gone = withdraw(issues, at, reason, lambda _: True)
+        owner = Owner(camera_id, preset_id or None, "0" * 64)
+        drafts = self._plain_drafts(owner, [Judgement(one, Whereabouts()) for one in gone])
+        self._committed(self._store.commit(slot, left.to_json(), drafts))
+        self._store.forget_camera(slot)
 
     def _take_back(
-        self, camera_id: str, at: Instant, reason: Reason, which: Callable[[Place], bool]
+        self, slot: str, at: Instant, reason: Reason, which: Callable[[Place], bool]
     ) -> None:
-        """Withdraw a camera's issues at the places that `which` names. Raises StoreError."""
-        camera = self._cameras[camera_id]
+        """Withdraw a camera's issues at the places that `which` names. Raises StoreError.
+
+        What belongs to an earlier view is not placed: today's ground points know nothing of it.
+        """
+        camera = self._cameras[slot]
         judge = camera.judge
         state, gone = withdraw(judge.state, at, reason, which)
-        judgements = [Judgement(one, judge.whereabouts(one)) for one in gone]
-        drafts = self._plain_drafts(camera_id, config_sha256(camera.config), judgements)
-        self._committed(self._store.commit(camera_id, state.to_json(), drafts))
+        moved = reason is Reason.VIEW_CHANGED
+        judgements = [
+            Judgement(one, Whereabouts() if moved else judge.whereabouts(one)) for one in gone
+        ]
+        drafts = self._plain_drafts(camera.owner, judgements)
+        self._committed(self._store.commit(slot, state.to_json(), drafts))
         judge.state = state
 
     # -- inside
@@ -221,7 +288,7 @@ class Judging:
     def _pictured(self, look: Look, camera: JudgedCamera, answer: LookAnswer) -> LookAnswer:
         """Add a masked picture of the look to what somebody asked for."""
         picture = snapshot(camera.witness.now(look), look.at.utc)
-        if not self._commit(look.frame.camera_id, camera.judge.state, (), (picture,)):
+        if not self._commit(camera.slot, camera.judge.state, (), (picture,)):
             return replace(answer, said=f"{answer.said}; the picture was not kept: {self.trouble}")
         self._hooks.on_commit()
         return replace(answer, evidence=(picture.ref,))
@@ -247,13 +314,9 @@ class Judging:
             return
         state, transition = again
         where = camera.judge.whereabouts(transition)
-        ref, sha256 = clip.evidence.ref, config_sha256(camera.config)
-        drafts = [
-            self._draft(
-                clip.asked.camera_id, sha256, Judgement(transition, where), camera.frame, (ref,)
-            )
-        ]
-        if self._commit(clip.asked.camera_id, state, drafts, [clip.evidence]):
+        judgement, refs = Judgement(transition, where), (clip.evidence.ref,)
+        drafts = [self._draft(camera.owner, judgement, camera.frame, refs)]
+        if self._commit(camera.slot, state, drafts, [clip.evidence]):
             camera.judge.state = state
 
     def _commit(
@@ -303,21 +366,15 @@ class Judging:
                 mine = stills(still, _caption(judgement, at, camera.config))
                 evidence += mine
             refs = tuple(item.ref for item in mine)
-            sha256 = config_sha256(camera.config)
-            drafts.append(
-                self._draft(camera.config.camera.id, sha256, judgement, camera.frame, refs)
-            )
+            drafts.append(self._draft(camera.owner, judgement, camera.frame, refs))
         return drafts, evidence
 
-    def _plain_drafts(
-        self, camera_id: str, sha256: str, judgements: Sequence[Judgement]
-    ) -> list[Draft]:
-        return [self._draft(camera_id, sha256, one, NO_FRAME, ()) for one in judgements]
+    def _plain_drafts(self, owner: Owner, judgements: Sequence[Judgement]) -> list[Draft]:
+        return [self._draft(owner, one, NO_FRAME, ()) for one in judgements]
 
     def _draft(
         self,
-        camera_id: str,
-        sha256: str,
+        owner: Owner,
         judgement: Judgement,
         frame: FrameInfo,
         evidence: tuple[EvidenceRef, ...],
@@ -326,14 +383,19 @@ class Judging:
         clock = self._hooks.clock_state()
 
         def numbered(outbox_id: UUID, seq: int) -> IssueReport:
-            origin = Origin(self._agent.city, self._agent.id, camera_id, outbox_id, model, sha256)
+            origin = Origin(
+                self._agent.city, self._agent.id, owner.camera_id, outbox_id, model,
+                owner.config_sha256, owner.preset_id,
+            )  # fmt: skip
             circumstances = Circumstances(seq, clock, frame, evidence)
             return report_of(judgement.transition, judgement.where, origin, circumstances)
 
         return numbered
 
 
-def _changes(policy: Policy) -> tuple[tuple[Reason, Callable[[Place], bool]], ...]:
+def _changes(
+    policy: Policy, *, new_view: bool
+) -> tuple[tuple[Reason, Callable[[Place], bool]], ...]:
     """Which places an edited camera file no longer judges, by the reason to give."""
 
     def off(place: Place) -> bool:
@@ -342,7 +404,11 @@ def _changes(policy: Policy) -> tuple[tuple[Reason, Callable[[Place], bool]], ..
     def outside(place: Place) -> bool:
         return not policy.concerns(place.category, place.box)
 
-    return ((Reason.RULE_CHANGED, off), (Reason.ZONE_CHANGED, outside))
+    return (
+        (Reason.VIEW_CHANGED, lambda _: new_view),
+        (Reason.RULE_CHANGED, off),
+        (Reason.ZONE_CHANGED, outside),
+    )
 
 
 def _suppressed(policy: Policy, at: Instant) -> Callable[[Place], bool]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Self
 
 from contract.catalogue import Category
 from edge_agent.clock import Instant
@@ -40,6 +41,11 @@ class Look:
     detections: Detections
     suspended: str | None = None
     luma: float | None = None
+
+    @classmethod
+    def of(cls, frame: Frame, judged: frozenset[Category], detections: Detections) -> Self:
+        """Take a frame's detections; its view says whether they may be judged."""
+        return cls(frame, judged, detections, frame.view.suspended if frame.view else None)
 
     @property
     def at(self) -> Instant:

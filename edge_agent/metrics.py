@@ -166,11 +166,15 @@ def _cameras(snapshot: Snapshot) -> Iterator[Metric]:
     age = GaugeMetricFamily(
         "gridwatch_camera_last_frame_age_seconds", "since the last frame", labels=["camera"]
     )
+    suspended = GaugeMetricFamily(
+        "gridwatch_camera_suspended", "1 while its picture is not judged", labels=["camera"]
+    )
     for camera in snapshot.cameras:
         state.add_metric([camera.camera_id, camera.state], 1)
+        suspended.add_metric([camera.camera_id], int(camera.suspended))
         if camera.last_frame_at is not None:
             age.add_metric([camera.camera_id], snapshot.at.seconds_since(camera.last_frame_at))
-    yield from (state, age)
+    yield from (state, suspended, age)
 
 
 class MetricsServer:

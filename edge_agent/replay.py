@@ -8,7 +8,7 @@ those are made where there is somewhere to put them.
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -23,13 +23,15 @@ from edge_agent.clock import ReplayClock
 from edge_agent.config import CameraConfig, config_sha256, load_agent, load_camera
 from edge_agent.detector import Detector
 from edge_agent.errors import ConfigError
-from edge_agent.frames import Frame, Picture
+from edge_agent.frames import Frame
+from edge_agent.issue_state import CameraIssues
 from edge_agent.judge import CameraJudge, Judgement, Surroundings
 from edge_agent.looks import Look, LookTimer, plans_of
 from edge_agent.model import default_folder
 from edge_agent.reports import Circumstances, Origin, report_of
 from edge_agent.runtimes import Choice, Runtime
 from edge_agent.video import read_clip
+from edge_agent.view_files import eyes_of, known_views, slot_of
 
 UNSYNCED = ClockState(offset_s=0.0, error_s=0.0, synced=False)
 
@@ -71,9 +73,14 @@ def replayed(replay: Replay) -> Iterator[tuple[float, IssueReport]]:
     choice = Choice(runtime=replay.runtime, threads=os.cpu_count() or 1)
     detector = Detector(folder, choice=choice)
     surroundings = Surroundings.read(agent.grid, agent.components) if agent else Surroundings()
-    judge = CameraJudge(config, detector.card, surroundings)
-    judgements = _judgements(replay, config, detector, judge)
-    for seq, (clip_s, picture, judgement) in enumerate(judgements, 1):
+    judges = {
+        preset_id: CameraJudge(view, detector.card, surroundings, CameraIssues(slot))
+        for preset_id, view in config.views().items()
+        for slot in [slot_of(config.camera.id, preset_id)]
+    }
+    judgements = _judgements(replay, config, detector, judges)
+    for seq, (clip_s, shown, judgement) in enumerate(judgements, 1):
+        picture = shown.picture
         origin = Origin(
             city=agent.agent.city if agent else "replay",
             agent_id=agent.agent.id if agent else "replay",
@@ -81,6 +88,7 @@ def replayed(replay: Replay) -> Iterator[tuple[float, IssueReport]]:
             outbox_id=uuid.uuid5(uuid.NAMESPACE_URL, f"replay:{config.camera.id}"),
             model=detector.reference(picture.width, picture.height),
             config_sha256=config_sha256(config),
+            preset_id=shown.view.preset_id if shown.view else None,
         )
         frame = FrameInfo(width=picture.width, height=picture.height, stream="detect")
         circumstances = Circumstances(seq, UNSYNCED, frame)
@@ -88,19 +96,27 @@ def replayed(replay: Replay) -> Iterator[tuple[float, IssueReport]]:
 
 
 def _judgements(
-    replay: Replay, config: CameraConfig, detector: Detector, judge: CameraJudge
-) -> Iterator[tuple[float, Picture, Judgement]]:
+    replay: Replay,
+    config: CameraConfig,
+    detector: Detector,
+    judges: Mapping[str | None, CameraJudge],
+) -> Iterator[tuple[float, Frame, Judgement]]:
     clock, timer = ReplayClock(replay.start), LookTimer(plans_of(config))
     changes = ChangeWatch()
+    eyes = eyes_of(known_views(replay.camera, config), config)
     began_s, pause = monotonic(), Event()
     for clip_s, picture in read_clip(replay.clip):
         if replay.real_time:
             pause.wait(max(0.0, began_s + clip_s - monotonic()))
-        frame = Frame(config.camera.id, clock.at(clip_s), picture, clip_s)
-        for plan in timer.due(frame.at, changed=partial(changes.changed, picture=picture)):
-            look = Look(frame, plan.judged, detector.detect(picture, plan.tiles))
+        at = clock.at(clip_s)
+        frame = Frame(config.camera.id, at, picture, clip_s, eyes.see(picture, at))
+        judge = judges.get(frame.view.preset_id if frame.view else None)
+        for plan in timer.due(at, changed=partial(changes.changed, picture=picture)):
+            if judge is None:
+                continue
+            look = Look.of(frame, plan.judged, detector.detect(picture, plan.tiles))
             for judgement in judge.judge(look):
-                yield clip_s, picture, judgement
+                yield clip_s, frame, judgement
 
 
 def _opened(path: Path) -> TextIO:

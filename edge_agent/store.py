@@ -186,6 +186,12 @@ class Store:
             )
         return reports
 
+    def keep_picture(self, item: Evidence) -> None:
+        """Keep a picture that belongs to no report, to be uploaded like the others."""
+        with self._transaction():
+            self._make_room(len(item.data))
+            self._keep(item)
+
     def states(self) -> dict[str, bytes]:
         """Return the issue state of every camera that has one."""
         rows = self._rows("SELECT camera_id, state FROM camera")

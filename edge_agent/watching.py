@@ -2,14 +2,16 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
-from contract.messages import CameraHealth, CameraState
+from contract.messages import CameraHealth, CameraState, EvidenceRef
 from edge_agent.camera import CameraCounts
 from edge_agent.changes import ChangeWatch
 from edge_agent.clock import Clock, Instant
-from edge_agent.frames import Frame
+from edge_agent.frames import Frame, View
+from edge_agent.health import HealthWatch
 from edge_agent.looks import LookPlan, LookTimer
 
 RATE_OVER_S = 10.0
@@ -33,6 +35,8 @@ class CameraNow:
     dropped: int
     stretch: float
     last_frame_at: Instant | None
+    suspended: bool = False
+    preset_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Watching:
         engine: EngineHooks,
         on_change: Callable[["Watching"], None],
         clock: Clock,
+        eyes: HealthWatch | None = None,
     ) -> None:
         self.camera_id = camera_id
         self.counts = CameraCounts()
@@ -62,6 +67,9 @@ class Watching:
         self._changes = ChangeWatch()
         self._on_change = on_change
         self._clock = clock
+        self._eyes = eyes
+        self._view: View | None = None
+        self._picture: EvidenceRef | None = None
         self._lock = threading.Lock()
         self._state = CameraState.CONNECTING
         self._detail = ""
@@ -72,7 +80,9 @@ class Watching:
         self._rate_per_s = 0.0
 
     def on_frame(self, frame: Frame) -> None:
-        """Offer the frame to each look that is due."""
+        """Offer the frame, with what its picture says of the camera, to each look that is due."""
+        if self._eyes is not None:
+            frame = replace(frame, view=self._seen(self._eyes, frame))
         changed = partial(self._changes.changed, picture=frame.picture)
         for plan in self._timer.due(frame.at, self._engine.stretch(), changed):
             self._offered += 1
@@ -80,7 +90,8 @@ class Watching:
 
     def wait_s(self, at: Instant) -> float:
         """Return how long from `at` on no frame is needed."""
-        return self._timer.wait_s(at)
+        looks_s = self._timer.wait_s(at)
+        return looks_s if self._eyes is None else min(looks_s, self._eyes.wait_s(at))
 
     def look_now(self) -> None:
         """Make every look due with the next frame, whatever its interval; any thread."""
@@ -106,13 +117,15 @@ class Watching:
         self._on_change(self)
 
     def now(self) -> CameraNow:
-        """Return everything at this moment."""
+        """Return everything at this moment; what the picture says counts while there is one."""
         with self._lock:
+            view = self._view if self._state is CameraState.OK else None
+            ill = view is not None and view.state is not CameraState.OK
             return CameraNow(
                 camera_id=self.camera_id,
-                state=self._state,
-                detail=self._detail,
-                since=self._since,
+                state=view.state if view else self._state,
+                detail=f"camera {self.camera_id}: {view.detail}" if view and ill else self._detail,
+                since=max(view.since, self._since, key=_utc) if view else self._since,
                 frames=self.counts.frames,
                 corrupt=self.counts.corrupt,
                 reconnects=self.counts.reconnects,
@@ -123,6 +136,8 @@ class Watching:
                 dropped=max(0, self._offered - self._looks - self._plans),
                 stretch=self._engine.stretch(),
                 last_frame_at=self.counts.last_frame_at,
+                suspended=view is not None and view.suspended is not None,
+                preset_id=view.preset_id if view else None,
             )
 
     def health(self, agent_id: str) -> CameraHealth:
@@ -138,7 +153,23 @@ class Watching:
             dropped_frames=now.dropped,
             reconnects=now.reconnects,
             last_frame_at=now.last_frame_at.utc if now.last_frame_at else None,
+            preset_id=now.preset_id,
+            picture=self._picture if now.state is CameraState.MOVED else None,
         )
+
+    def on_picture(self, picture: EvidenceRef) -> None:
+        """Take the masked picture of what a moved camera now shows, and tell of it."""
+        self._picture = picture
+        self._on_change(self)
+
+    def _seen(self, eyes: HealthWatch, frame: Frame) -> View:
+        view = eyes.see(frame.picture, frame.at)
+        with self._lock:
+            before, self._view = self._view, view
+        known = before.state if before else CameraState.OK
+        if view.state is not known:
+            self._on_change(self)
+        return view
 
     def _rate(self) -> float:
         """Looks a second, over at least RATE_OVER_S."""
@@ -147,6 +178,10 @@ class Watching:
             self._rate_per_s = (self._looks - looks) / elapsed_s
             self._rate_from = (at, self._looks)
         return self._rate_per_s
+
+
+def _utc(at: Instant) -> datetime:
+    return at.utc
 
 
 def _cause(detail: str) -> str:

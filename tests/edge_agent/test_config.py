@@ -9,7 +9,6 @@ from contract.messages import Severity
 from edge_agent.config import (
     CameraConfig,
     LookRule,
-    idle_keys,
     load_agent,
     load_camera,
     load_cameras,
@@ -85,16 +84,6 @@ def test_a_default_with_tiles_of_its_own_is_for_every_category() -> None:
     assert {config.look(category) for category in Category} == {LookRule(every_s=5, tiles=(3, 1))}
 
 
-def test_keys_that_this_version_does_not_act_on_are_named(tmp_path: Path) -> None:
-    text = (
-        MINIMAL
-        + "streams: {detect: {url: a.mp4}, evidence: {url: b.mp4}}\n"
-        + "presets: [{id: north}]\n"
-    )
-    assert idle_keys(load_camera(camera(tmp_path, text))) == ("presets",)
-    assert idle_keys(load_camera(camera(tmp_path, MINIMAL))) == ()
-
-
 def test_a_night_policy_needs_to_know_where_the_camera_stands(tmp_path: Path) -> None:
     night = "rules: {bin_overflow: {night: suspend}}\n"
     with pytest.raises(ConfigError, match=r"bin_overflow.night needs camera.location"):
@@ -132,3 +121,25 @@ def test_a_secret_comes_from_the_environment_or_a_file(
 def test_a_secret_that_is_not_set_is_named_with_its_owner() -> None:
     with pytest.raises(ConfigError, match=r"camera a: secret NOT_SET is not set; set the"):
         resolve_secrets("${secret:NOT_SET}", "camera a")
+
+
+def test_a_camera_is_judged_by_each_of_its_presets_as_by_itself() -> None:
+    zone = {"id": "kerb", "polygon_xyn": [[0, 0], [1, 0], [1, 1]]}
+    presets = [{"id": "north", "zones": [zone], "reference": "n.jpg"}, {"id": "south"}]
+    views = CameraConfig.model_validate({"camera": {"id": "a"}, "presets": presets}).views()
+    assert {name: len(view.zones) for name, view in views.items()} == {"north": 1, "south": 0}
+    assert views["north"].reference == "n.jpg"
+    plain = CameraConfig.model_validate({"camera": {"id": "a"}})
+    assert plain.views() == {None: plain}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("presets: [{id: n}, {id: n}]", "preset id n is used twice"),
+        ("presets: [{id: n}]\nreference: a.jpg", "in each preset, not beside them"),
+    ],
+)
+def test_presets_that_contradict_are_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        load_camera(camera(tmp_path, MINIMAL + text + "\n"))
