@@ -64,14 +64,17 @@ def one_size(folder: Path, height: int, width: int, threads: int) -> Detector:
 
 
 def judge_pictures(
-    detector: Detector, pictures: Iterable[LabelledPicture], note: str
+    detector: Detector,
+    pictures: Iterable[LabelledPicture],
+    note: str,
+    as_picture: AsPicture = as_rgb,
 ) -> list[Judged]:
     """Detect in every labelled picture."""
     out = []
     for item in track(list(pictures), note):
         picture = item.read()
         h, w = picture.shape[:2]
-        found = in_pixels(detector.detect(as_rgb(picture)), w, h)
+        found = in_pixels(detector.detect(as_picture(picture)), w, h)
         out.append(Judged(item.name, (w, h), item.rows(w, h), NO_ROWS, found))
     return out
 

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from edge_agent.detector import Detector
 from models.training.classes import CLASSES
 from models.training.compare import class_table, summary_table
 from models.training.compare import compare as run_comparison
@@ -14,7 +13,7 @@ from models.training.drawn import DRAWN, draw_all
 from models.training.export import DRAFT_THRESHOLD, draft_folder
 from models.training.folds import cross_validate, to_json
 from models.training.int8 import quantise as run_quantise
-from models.training.judging import val_pictures
+from models.training.judging import one_size, val_pictures
 from models.training.precision import compare_precisions
 from models.training.recipe import Phase, Recipe, read_recipe, start_weights, work_folder
 from models.training.scaling import compare_scaling
@@ -25,6 +24,8 @@ RecipeOption = Annotated[Path, typer.Option("--recipe", help="the recipe, a YAML
 WorkOption = Annotated[
     Path | None, typer.Option("--work", help="folder for all that is made on the way")
 ]
+HeightArgument = Annotated[int, typer.Argument(help="of the network's input, pixels")]
+WidthArgument = Annotated[int, typer.Argument(help="of the network's input, pixels")]
 RoundsOption = Annotated[int, typer.Option(help="pictures timed for the median")]
 EveryOption = Annotated[int, typer.Option(min=1, help="judge every so many-th picture only")]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="write the figures here")]
@@ -50,7 +51,9 @@ def speed(
         print(f"| {name} | {threads} | {milliseconds:.1f} |")
 
 
-def quantise(recipe: RecipeOption, height: int, width: int, work: WorkOption = None) -> None:
+def quantise(
+    recipe: RecipeOption, height: HeightArgument, width: WidthArgument, work: WorkOption = None
+) -> None:
     """Write an int8 variant of an exported file, unless it loses more than one AP50 point."""
     path, loss = run_quantise(*opened(recipe, work), height, width)
     print(f"{path}: loses {100 * loss:.2f} AP50 points on val")
@@ -58,8 +61,8 @@ def quantise(recipe: RecipeOption, height: int, width: int, work: WorkOption = N
 
 def precision(
     recipe: RecipeOption,
-    height: int,
-    width: int,
+    height: HeightArgument,
+    width: WidthArgument,
     work: WorkOption = None,
     rounds: RoundsOption = 40,
     every: EveryOption = 1,
@@ -92,22 +95,22 @@ def compare(
 
 def scaling(
     model: Annotated[Path, typer.Argument(help="a model folder")],
+    height: HeightArgument,
+    width: WidthArgument,
     recipe: RecipeOption,
     work: WorkOption = None,
     every: EveryOption = 1,
 ) -> None:
-    """Measure what fast ways to shrink pictures cost in AP50 on val-street, full looks."""
+    """Measure what fast ways to shrink pictures cost in AP50 on val and val-street."""
     read, folder = opened(recipe, work)
-    scenes = make_val_street(read, folder)[::every]
-    lines: list[str] = []
-    for name, milliseconds, scores in compare_scaling(Detector(model, threads=2), scenes):
-        if not lines:
-            lines.append(f"| scaling | ms | mean | {' | '.join(s.class_name for s in scores)} |")
-            lines.append("|---|---|---|" + "---|" * len(scores))
-        mean = sum(s.ap50 for s in scores) / len(scores)
-        cells = " | ".join(f"{s.ap50:.3f}" for s in scores)
-        lines.append(f"| {name} | {milliseconds:.2f} | {mean:.3f} | {cells} |")
-    print("\n".join(lines))
+    detector = one_size(model, height, width, threads=2)
+    pictures, scenes = val_pictures(read)[::every], make_val_street(read, folder)[::every]
+    print("| scaling | ms | mean AP50 on val | on val-street | each class of both |")
+    print("|---|---|---|---|---|")
+    for one in compare_scaling(detector, pictures, scenes):
+        val, street = (sum(s.ap50 for s in x) / len(x) for x in (one.val, one.street))
+        each = ", ".join(f"{s.ap50:.2f}" for s in [*one.val, *one.street])
+        print(f"| {one.method} | {one.ms:.2f} | {val:.3f} | {street:.3f} | {each} |")
 
 
 def folds(
