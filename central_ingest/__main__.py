@@ -1,21 +1,22 @@
 """The command line: `central-ingest serve`, `ingest`, `import`, `enrol`, `user` and others."""
 
-import json
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import typer
 
 from central_ingest import app as centre
-from central_ingest import config, grid
+from central_ingest import config, enrolment, grid
+from central_ingest.authority import write_private
 from central_ingest.clock import utc_now
 from central_ingest.config import Settings
 from central_ingest.dedup import Place
+from central_ingest.enrolment import Addresses, BrokerFolder, Credentials, Joining
 from central_ingest.errors import CentreError, ConfigError
 from central_ingest.store import access, cells, exports, requeues
 from central_ingest.store.access import Actor, Role
@@ -128,40 +129,94 @@ def requeue(*, config_file: ConfigFile = None, data: Data = None) -> None:
 
 
 @app.command()
-def enrol(
+def enrol(  # noqa: PLR0913 -- one parameter an option
     agent_id: Annotated[str, typer.Argument(help="The agent's id, as in its topics.")],
     *,
     config_file: ConfigFile = None,
     data: Data = None,
     city: Annotated[str, typer.Option(help="Its city, as in its topics.")] = "demo",
+    credentials: Annotated[
+        Credentials, typer.Option(help="What proves it to the broker.")
+    ] = Credentials.CERTIFICATE,
+    days: Annotated[int, typer.Option(help="How long a certificate is valid.", min=1)] = 730,
+    broker_host: BrokerHost = None,
+    broker_port: Annotated[int, typer.Option(help="Else the usual one.", min=0, max=65535)] = 0,
     out: Annotated[Path | None, typer.Option(help="File to write; else it is printed.")] = None,
 ) -> None:
-    """Give an agent its token, in one file that holds what it needs; an earlier token ends."""
+    """Give an agent its credentials, in one file to copy to its gateway; what it had before ends.
+
+    The broker must read its files again afterwards: `systemctl reload mosquitto`, or SIGHUP.
+    """
     with _explained():
         settings = _settings(config_file, data)
         try:
-            AgentAddress(city, agent_id)
+            address = AgentAddress(city, agent_id)
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        with writing(centre.open_database(settings)) as connection:
-            token = access.issue_token(connection, Actor(agent_id, Role.AGENT), utc_now())
-        enrolment = {
-            "schema": "enrolment/1.0",
-            "city": city,
-            "agent_id": agent_id,
-            "centre": {"url": settings.http.address, "token": token},
-            "broker": {"host": settings.broker.host, "port": settings.broker.port},
-        }
-        _write_secret(out, json.dumps(enrolment, indent=2, ensure_ascii=False))
+        host = broker_host or settings.broker.public_host or settings.broker.host
+        made = enrolment.enrol(
+            centre.open_database(settings),
+            _broker_folder(settings),
+            Joining(address, credentials, days),
+            Addresses(host, broker_port or settings.broker.public_port, settings.http.address),
+            utc_now(),
+        )
+        _write_secret(out, made.to_file())
+
+
+@app.command()
+def revoke(
+    agent_id: Annotated[str, typer.Argument(help="The agent's id, as in its topics.")],
+    *,
+    config_file: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """End an agent's token, account and certificate; the broker must read its files again."""
+    with _explained():
+        settings = _settings(config_file, data)
+        engine = centre.open_database(settings)
+        if not enrolment.revoke(engine, _broker_folder(settings), agent_id, utc_now()):
+            raise ConfigError(f"no agent {agent_id} is enrolled")
+        typer.echo(f"{agent_id} may not speak here any more, once the broker has read its files")
+
+
+@app.command()
+def broker(
+    hosts: Annotated[list[str], typer.Argument(help="Names and addresses agents know it by.")],
+    *,
+    config_file: ConfigFile = None,
+    data: Data = None,
+    seen_as: Annotated[
+        Path | None, typer.Option(help="The folder as the broker sees it, e.g. in a container.")
+    ] = None,
+    local: Annotated[
+        str, typer.Option(help="The address on which the broker awaits the centre.")
+    ] = "127.0.0.1",
+) -> None:
+    """Write what Mosquitto needs: configuration, certificates, accounts, ACL, revocation list."""
+    with _explained():
+        settings = _settings(config_file, data)
+        folder, now = _broker_folder(settings), utc_now()
+        folder.write(centre.open_database(settings), now)
+        seen = PurePosixPath(seen_as or folder.path.absolute())
+        typer.echo(f"mosquitto -c {folder.write_broker(hosts, seen, local, now)}")
+        typer.echo(
+            f"the centre's own account is 'centre'; its password is in {folder.centre_secret}"
+        )
+
+
+def _broker_folder(settings: Settings) -> BrokerFolder:
+    return BrokerFolder(settings.broker_folder, settings.data / "authority")
 
 
 def _write_secret(out: Path | None, text: str) -> None:
     if out is None:
         typer.echo(text)
         return
-    out.touch(mode=0o600)
-    out.chmod(0o600)
-    out.write_text(text + "\n", encoding="utf-8")
+    try:
+        write_private(out, text + "\n")
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot be written ({error.strerror})") from error
     typer.echo(f"written to {out}; it holds a secret", err=True)
 
 

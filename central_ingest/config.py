@@ -65,13 +65,20 @@ class HttpSettings(Section):
 
 
 class BrokerSettings(Section):
-    """The MQTT broker. `client_id` is made once and kept in the database where it is not given."""
+    """The MQTT broker. `client_id` is made once and kept in the database where it is not given.
+
+    `public_host` and `public_port` are what agents are told; port 0 is the usual one. `folder` is
+    where the broker's own files are written: accounts, ACL, certificates.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 1883
     username: str | None = None
     password: SecretStr | None = None
     tls_ca: Path | None = None
+    public_host: str | None = None
+    public_port: int = Field(default=0, ge=0, le=65535)
+    folder: Path | None = None
     client_id: Name | None = None
     share: Name | None = None
     keepalive_s: int = Field(default=20, ge=5, le=600)
@@ -153,6 +160,11 @@ class Settings(Section):
         if self.database.url is not None:
             return self.database.url.get_secret_value()
         return f"sqlite:///{self.data / 'centre.db'}"
+
+    @property
+    def broker_folder(self) -> Path:
+        """Where the broker's files are written."""
+        return self.broker.folder or self.data / "broker"
 
     @property
     def evidence_folder(self) -> Path:

@@ -13,6 +13,7 @@ CentreError
 ├── StepError
 │   ├── IllegalStep          the case's state does not allow this step
 │   └── ReasonMissing        this step needs a reason
+├── AuthorityError           the certificate authority's or the broker's files cannot be used
 ├── GridFileError            a file of cells or components cannot be read or written
 ├── EvidenceError
 │   ├── EvidenceMismatch     bytes differ from their name, size or type
@@ -75,6 +76,10 @@ class IllegalStep(StepError):
 
 class ReasonMissing(StepError):
     """This step needs a reason."""
+
+
+class AuthorityError(CentreError):
+    """The files of the certificate authority or of the broker cannot be read or written."""
 
 
 class GridFileError(CentreError):

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from contract.catalogue import Category
 from contract.messages import Fraction, Metres, Name, Seconds, Severity
+from edge_agent.enrolment import read_enrolment
 from edge_agent.errors import ConfigError
 from edge_agent.shedding import Priority
 from edge_agent.yaml_file import Section, read_yaml
@@ -327,6 +328,9 @@ class Broker(Section):
     tls_ca: Path | None = Field(None, description="PEM file of the CA; switches TLS on")
     tls_cert: Path | None = Field(None, description="PEM file of the client certificate")
     tls_key: Path | None = Field(None, description="PEM file of the client key")
+    enrolment: Path | None = Field(
+        None, description="credentials from this file; set for broker and centre by `enrolment`"
+    )
 
 
 class Centre(Section):
@@ -334,6 +338,9 @@ class Centre(Section):
 
     url: str = Field("http://127.0.0.1:8080", description="base address of the centre")
     token: str | None = Field(None, description="as ${secret:NAME}")
+    enrolment: Path | None = Field(
+        None, description="the token from this file; set for broker and centre by `enrolment`"
+    )
 
 
 class Limits(Section):
@@ -372,6 +379,11 @@ class AgentConfig(Section):
     state_dir: Path = Field(Path("state"), description="folder of the agent's database")
     grid: Path | None = Field(None, description="GeoJSON of unit grid cells")
     components: Path | None = Field(None, description="GeoJSON of registered components")
+    enrolment: Path | None = Field(
+        None,
+        description="the file that `central-ingest enrol` wrote: broker, centre and credentials; "
+        "it is read anew at each connection, so a new file needs no restart",
+    )
     broker: Broker = Field(default_factory=Broker, description="the MQTT broker")
     centre: Centre = Field(default_factory=Centre, description="the centre")
     runtime: Literal["auto", "onnxruntime", "openvino"] = Field(
@@ -390,8 +402,8 @@ def load_camera(path: Path) -> CameraConfig:
 
 def load_agent(path: Path) -> AgentConfig:
     """Read the agent file, its paths made absolute. Raises ConfigError."""
-    config = read_yaml(path, AgentConfig)
     base = path.resolve().parent
+    config = _with_enrolment(read_yaml(path, AgentConfig), path, base)
 
     def absolute(value: Path | None) -> Path | None:
         return None if value is None else base / value
@@ -408,11 +420,31 @@ def load_agent(path: Path) -> AgentConfig:
             "broker": config.broker.model_copy(
                 update={
                     name: absolute(getattr(config.broker, name))
-                    for name in ("tls_ca", "tls_cert", "tls_key")
+                    for name in ("tls_ca", "tls_cert", "tls_key", "enrolment")
                 }
+            ),
+            "centre": config.centre.model_copy(
+                update={"enrolment": absolute(config.centre.enrolment)}
             ),
         }
     )
+
+
+def _with_enrolment(config: AgentConfig, path: Path, base: Path) -> AgentConfig:
+    """Fill broker and centre from the enrolment, which must be this agent's. Raises ConfigError."""
+    if config.enrolment is None:
+        return config
+    file = base / config.enrolment
+    given = read_enrolment(file)
+    named, own = (given.city, given.agent_id), (config.agent.city, config.agent.id)
+    if named != own:
+        raise ConfigError(
+            f"{file}: is of agent {given.agent_id} in city {given.city}, but {path} says "
+            f"{config.agent.id} in {config.agent.city}; copy this agent's own file"
+        )
+    broker = Broker(host=given.broker.host, port=given.broker.port, enrolment=file)
+    centre = Centre(url=given.centre.url, enrolment=file)
+    return config.model_copy(update={"enrolment": file, "broker": broker, "centre": centre})
 
 
 def load_cameras(patterns: Iterable[str]) -> dict[Path, CameraConfig]:

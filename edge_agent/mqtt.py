@@ -7,9 +7,10 @@ used again: the next one is a new object, so nothing of the old one's state can 
 import contextlib
 import select
 import socket
+import ssl
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -18,9 +19,11 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from contract.enrolment import BrokerAccess
 from contract.topics import AgentAddress, Leaf
 from edge_agent.config import Broker
-from edge_agent.errors import DeliveryError, DeliveryRefused
+from edge_agent.enrolment import TlsFiles, enrolled_context, read_enrolment
+from edge_agent.errors import ConfigError, DeliveryError, DeliveryRefused
 from edge_agent.yaml_file import resolve_secrets
 
 KEEPALIVE_S = 20
@@ -48,6 +51,37 @@ class Arrived:
 
     leaf: Leaf
     payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What proves the agent to the broker: from an enrolment, or from keys of its file."""
+
+    shown: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    files: TlsFiles | None = None
+    enrolled: BrokerAccess | None = None
+
+    @classmethod
+    def of(cls, broker: Broker, shown: str) -> "Access":
+        """Read it. Raises ConfigError when a secret or the enrolment is not there."""
+        if broker.enrolment is not None:
+            given = read_enrolment(broker.enrolment).broker
+            password = given.password.get_secret_value() if given.password else None
+            return cls(shown, given.username, password, enrolled=given)
+        password = resolve_secrets(broker.password or "", shown) or None
+        files = TlsFiles(broker.tls_ca, broker.tls_cert, broker.tls_key) if broker.tls_ca else None
+        return cls(shown, broker.username, password, files)
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Make the context of TLS 1.2 or newer, where TLS is spoken. Raises DeliveryError."""
+        try:
+            if self.enrolled is not None and self.enrolled.ca is not None:
+                return enrolled_context(self.enrolled)
+            return self.files.context() if self.files else None
+        except (OSError, ValueError) as error:
+            raise DeliveryError(f"{self.shown}: TLS files cannot be used ({error})") from None
 
 
 class Wakeup:
@@ -198,18 +232,14 @@ class Connection:
         )
         client.connect_timeout = CONNECT_S
         client.max_inflight_messages_set(0)  # `room` is the window, for all messages together
-        if broker.username is not None:
-            password = resolve_secrets(broker.password or "", self._shown) or None
-            client.username_pw_set(broker.username, password)
-        if broker.tls_ca is not None:
-            try:
-                client.tls_set(
-                    str(broker.tls_ca),
-                    certfile=str(broker.tls_cert) if broker.tls_cert else None,
-                    keyfile=str(broker.tls_key) if broker.tls_key else None,
-                )
-            except (OSError, ValueError) as error:
-                raise DeliveryError(f"{self._shown}: TLS files cannot be used ({error})") from None
+        try:
+            access = Access.of(broker, self._shown)
+        except ConfigError as error:  # put right while we run, it serves at the next try
+            raise DeliveryRefused(str(error)) from None
+        if access.username is not None:
+            client.username_pw_set(access.username, access.password)
+        if (context := access.tls()) is not None:
+            client.tls_set_context(context)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish

@@ -17,6 +17,7 @@ import httpx
 from edge_agent.addresses import redacted
 from edge_agent.backoff import backoff_s
 from edge_agent.config import Centre
+from edge_agent.enrolment import read_enrolment
 from edge_agent.errors import DeliveryError, DeliveryRefused
 from edge_agent.store import Store, WaitingPicture
 from edge_agent.yaml_file import resolve_secrets
@@ -69,20 +70,27 @@ class Uploader:
         """Upload until `stop` (call `wake` after setting it)."""
         with contextlib.suppress(OSError):  # Linux gives each thread its own niceness
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        while not stop.is_set():
+            with open_client(self._centre) as client:
+                self._upload(client, stop)
+
+    def _upload(self, client: httpx.Client, stop: threading.Event) -> None:
+        """Upload until `stop`, or until the token was refused: the next client reads it anew."""
         failures = 0
-        with open_client(self._centre) as client:
-            while not stop.is_set():
-                try:
-                    idle = not self._one(client)
-                    failures = 0
-                except DeliveryError as error:
-                    failures += 1
-                    self._say(str(error))
-                    stop.wait(wait_s(failures, error))
-                    continue
-                if idle:
-                    self._woken.wait(IDLE_S)
-                    self._woken.clear()
+        while not stop.is_set():
+            try:
+                idle = not self._one(client)
+                failures = 0
+            except DeliveryError as error:
+                failures += 1
+                self._say(str(error))
+                stop.wait(wait_s(failures, error))
+                if isinstance(error, DeliveryRefused):
+                    return
+                continue
+            if idle:
+                self._woken.wait(IDLE_S)
+                self._woken.clear()
 
     def _one(self, client: httpx.Client) -> bool:
         """Upload one picture; return whether there was one. Raises DeliveryError to be retried."""
@@ -141,7 +149,10 @@ def open_client(centre: Centre) -> httpx.Client:
     Proxies of the environment are not used: the centre lies in the operator's own network.
     """
     headers = {}
-    if centre.token is not None:
+    if centre.enrolment is not None:
+        token = read_enrolment(centre.enrolment).centre.token
+        headers["authorization"] = f"Bearer {token.get_secret_value()}"
+    elif centre.token is not None:
         headers["authorization"] = f"Bearer {resolve_secrets(centre.token, 'centre.token')}"
     return httpx.Client(
         base_url=centre.url,
@@ -169,7 +180,7 @@ def try_centre(centre: Centre) -> None:
 def wait_s(failures: int, error: DeliveryError) -> float:
     """Return how long to wait after the n-th failure in a row."""
     if isinstance(error, DeliveryRefused):
-        return BACKOFF_REFUSED_S
+        return backoff_s(1, BACKOFF_REFUSED_S, BACKOFF_REFUSED_S)
     return backoff_s(failures, BACKOFF_FIRST_S, BACKOFF_LONGEST_S)
 
 

@@ -102,7 +102,7 @@ def test_a_package_does_not_import_what_lies_beyond_it(package: str, forbidden: 
 
 
 def test_the_contract_imports_only_pydantic() -> None:
-    standard = {"datetime", "enum", "typing", "uuid", "re", "dataclasses"}
+    standard = {"datetime", "enum", "json", "typing", "uuid", "re", "dataclasses"}
     allowed = standard | {"pydantic", "contract"}
     wrong = [
         f"{module} imports {name}"

@@ -406,6 +406,34 @@ token = Table(
     Index(None, "role", "name"),
 )
 
+enrolment = Table(
+    "enrolment",
+    metadata,
+    Column("agent_id", String(64), primary_key=True),
+    Column("city", String(64), nullable=False),
+    Column("serial", String(64)),
+    Column("password_hash", Text),
+    Column("not_after", UtcDateTime),
+    Column("enrolled_at", UtcDateTime, nullable=False),
+)
+
+revoked_certificate = Table(
+    "revoked_certificate",
+    metadata,
+    Column("serial", String(64), primary_key=True),
+    Column("agent_id", String(64), nullable=False),
+    Column("revoked_at", UtcDateTime, nullable=False),
+)
+
+canary = Table(
+    "canary",
+    metadata,
+    Column("agent_id", String(64), primary_key=True),
+    Column("city", String(64), primary_key=True),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+)
+
 worker = Table(
     "worker",
     metadata,

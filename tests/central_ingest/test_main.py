@@ -68,6 +68,7 @@ def test_a_lattice_is_made_written_and_read_again(run: Run, tmp_path: Path) -> N
         (("import", "lattice", "0", "0", "--rows", "0"), "1 to 999 rows"),
         (("export", "grid", "out.geojson"), "import one with 'central-ingest import grid'"),
         (("enrol", "no spaces"), "cannot stand in a topic"),
+        (("revoke", "gw-01"), "no agent gw-01 is enrolled"),
         (("user", "disable", "nobody"), "there is no user nobody"),
         (("user", "add", "x", "--role", "agent"), "central-ingest enrol AGENT"),
         (("user", "token", "x", "--role", "agent"), "central-ingest enrol AGENT"),
@@ -101,7 +102,9 @@ def test_an_enrolment_is_one_file_that_only_its_owner_reads(run: Run, tmp_path: 
     enrolment = json.loads(out.read_text())
     assert (enrolment["city"], enrolment["agent_id"]) == ("bengbu", "gw-01")
     assert enrolment["centre"]["token"].startswith("gw_")
-    assert enrolment["broker"] == {"host": "127.0.0.1", "port": 1883}
+    assert (enrolment["broker"]["host"], enrolment["broker"]["port"]) == ("127.0.0.1", 8883)
+    assert set(enrolment["broker"]) == {"host", "port", "ca", "certificate", "key"}
+    assert run("revoke", "gw-01").exit_code == 0
 
 
 def test_a_token_is_printed_once(run: Run) -> None:

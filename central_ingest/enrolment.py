@@ -1,0 +1,181 @@
+"""Agents join, change their credentials and leave; the broker's files follow.
+
+What is enrolled stands in the database; the broker's files are written from it, whole, each time.
+Credentials are shown once, in the enrolment, and kept as hashes and serial numbers only.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+
+from pydantic import SecretStr
+
+from central_ingest import broker_files
+from central_ingest.authority import Authority, write_private
+from central_ingest.broker_files import Account
+from central_ingest.errors import AuthorityError, ConfigError
+from central_ingest.store import access, enrolments
+from central_ingest.store.access import Actor, Role
+from central_ingest.store.database import Engine, reading, writing
+from central_ingest.store.enrolments import Enrolled
+from contract.enrolment import BrokerAccess, CentreAccess, Enrolment
+from contract.topics import AgentAddress
+
+# Read by the broker, whose group the operator gives the folder to; by nobody else.
+SHARED_MODE = 0o640
+
+
+class Credentials(StrEnum):
+    """How an agent proves itself to the broker."""
+
+    CERTIFICATE = "certificate"
+    PASSWORD = "password"  # noqa: S105 -- the kind, no secret
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where agents find broker and centre; `broker_port` 0 is the usual port of the credentials."""
+
+    broker_host: str
+    broker_port: int
+    centre_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """Who joins, how it will prove itself, and for how many days a certificate is valid."""
+
+    address: AgentAddress
+    credentials: Credentials
+    days: int = 730
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerFolder:
+    """The folder that the broker reads, and the one of the CA, which it does not."""
+
+    path: Path
+    authority: Path
+
+    def open_authority(self) -> Authority:
+        """The CA; made at first use. Raises AuthorityError."""
+        return Authority(self.authority)
+
+    def write(self, engine: Engine, now: datetime) -> None:
+        """Write accounts, ACL and revocation list as the database has them.
+
+        Raises AuthorityError when a file cannot be written.
+        """
+        with reading(engine) as connection:
+            enrolled = enrolments.list_enrolled(connection)
+            revoked = enrolments.revoked_serials(connection)
+        accounts = [Account(one.address, one.password_hash) for one in enrolled]
+        authority = self.open_authority()
+        self._put("ca.pem", authority.pem)
+        self._put("crl.pem", authority.revocation_list(revoked, now))
+        self._put("acl", broker_files.acl(accounts))
+        self._put("passwords", broker_files.passwords(accounts, self._centre_hash()))
+
+    def write_broker(
+        self, hosts: list[str], seen_as: PurePosixPath, local_address: str, now: datetime
+    ) -> Path:
+        """Write Mosquitto's configuration and its server certificate; returns the former's path."""
+        server = self.open_authority().for_server(hosts, now, days=825)
+        self._put("server.pem", server.pem)
+        self._put("server.key", server.key_pem)
+        state = PurePosixPath("/var/lib/mosquitto")
+        return self._put(
+            "mosquitto.conf", broker_files.mosquitto_conf(seen_as, state, local_address)
+        )
+
+    @property
+    def centre_secret(self) -> Path:
+        """The file of the centre's own password on the broker, for GRIDWATCH_SECRETS_DIR."""
+        return self.authority / "secrets" / "MQTT_CENTRE"
+
+    def _centre_hash(self) -> str:
+        """The hash of the centre's password, which is made once."""
+        try:
+            self.centre_secret.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not self.centre_secret.exists():
+                write_private(self.centre_secret, secrets.token_urlsafe(32))
+            return broker_files.password_hash(self.centre_secret.read_text("utf-8").strip())
+        except OSError as error:
+            raise AuthorityError(
+                f"{self.centre_secret}: the centre's password cannot be kept ({error.strerror})"
+            ) from error
+
+    def _put(self, name: str, text: str) -> Path:
+        path = self.path / name
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o750)
+            write_private(path, text, SHARED_MODE)
+        except OSError as error:
+            raise AuthorityError(
+                f"{path}: the broker's file cannot be written ({error.strerror})"
+            ) from error
+        return path
+
+
+def enrol(
+    engine: Engine, folder: BrokerFolder, joining: Joining, addresses: Addresses, now: datetime
+) -> Enrolment:
+    """Give an agent credentials; what it had before ends with this.
+
+    Raises ConfigError when another city has an agent of this name, AuthorityError.
+    """
+    address, credentials = joining.address, joining.credentials
+    certificate = password = None
+    if credentials is Credentials.CERTIFICATE:
+        certificate = folder.open_authority().for_agent(address.agent_id, now, joining.days)
+    if credentials is Credentials.PASSWORD:
+        password = secrets.token_urlsafe(32)
+    enrolled = Enrolled(
+        address=address,
+        serial=certificate.serial if certificate else None,
+        password_hash=broker_files.password_hash(password) if password else None,
+        not_after=certificate.not_after if certificate else None,
+        enrolled_at=now,
+    )
+    with writing(engine) as connection:
+        if other := enrolments.other_city(connection, address):
+            raise ConfigError(
+                f"agent {address.agent_id} is enrolled in city {other}; names are the accounts on "
+                "the broker, so choose another"
+            )
+        enrolments.put_enrolled(connection, enrolled)
+        token = access.issue_token(connection, Actor(address.agent_id, Role.AGENT), now)
+    port = {
+        Credentials.CERTIFICATE: broker_files.CERTIFICATE_PORT,
+        Credentials.PASSWORD: broker_files.PASSWORD_PORT,
+        Credentials.NONE: broker_files.LOCAL_PORT,
+    }[credentials]
+    if credentials is not Credentials.NONE:
+        folder.write(engine, now)
+    return Enrolment(
+        city=address.city,
+        agent_id=address.agent_id,
+        broker=BrokerAccess(
+            host=addresses.broker_host,
+            port=addresses.broker_port or port,
+            ca=None if credentials is Credentials.NONE else folder.open_authority().pem,
+            certificate=certificate.pem if certificate else None,
+            key=SecretStr(certificate.key_pem) if certificate else None,
+            username=address.agent_id if password else None,
+            password=SecretStr(password) if password else None,
+        ),
+        centre=CentreAccess(url=addresses.centre_url, token=SecretStr(token)),
+    )
+
+
+def revoke(engine: Engine, folder: BrokerFolder, agent_id: str, now: datetime) -> bool:
+    """End an agent's token, account and certificate; false where it was not enrolled."""
+    with writing(engine) as connection:
+        known = enrolments.end_enrolled(connection, agent_id, now)
+        tokens = access.revoke_tokens(connection, Actor(agent_id, Role.AGENT), now)
+    if folder.authority.exists():
+        folder.write(engine, now)
+    return known or tokens > 0

@@ -1,0 +1,96 @@
+"""Joining, changing credentials and leaving: what is given once, and what stays behind."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from central_ingest.enrolment import Addresses, BrokerFolder, Credentials, Joining, enrol, revoke
+from central_ingest.errors import AuthorityError, ConfigError, NotAuthenticated
+from central_ingest.store import access
+from central_ingest.store.database import Engine, reading
+from contract.enrolment import Enrolment
+from contract.topics import AgentAddress
+
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
+ADDRESSES = Addresses("mqtt.example.org", 0, "https://centre.example.org")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> BrokerFolder:
+    return BrokerFolder(tmp_path / "broker", tmp_path / "authority")
+
+
+def join(
+    engine: Engine, folder: BrokerFolder, credentials: Credentials, city: str = "bengbu"
+) -> Enrolment:
+    joining = Joining(AgentAddress(city, "gw-01"), credentials)
+    return enrol(engine, folder, joining, ADDRESSES, NOW)
+
+
+@pytest.mark.parametrize(
+    ("credentials", "port", "given"),
+    [
+        (Credentials.CERTIFICATE, 8883, {"ca", "certificate", "key"}),
+        (Credentials.PASSWORD, 8884, {"ca", "username", "password"}),
+        (Credentials.NONE, 1883, set()),
+    ],
+)
+def test_an_enrolment_holds_what_its_kind_of_credentials_needs(
+    engine: Engine, folder: BrokerFolder, credentials: Credentials, port: int, given: set[str]
+) -> None:
+    made = join(engine, folder, credentials)
+    there = {name for name, value in made.broker if value is not None}
+    assert there == {"host", "port"} | given
+    assert made.broker.port == port
+    with reading(engine) as connection:
+        actor = access.actor_of_token(connection, made.centre.token.get_secret_value())
+    assert actor == access.Actor("gw-01", access.Role.AGENT)
+
+
+def test_only_hashes_and_serials_stay_behind(engine: Engine, folder: BrokerFolder) -> None:
+    made = join(engine, folder, Credentials.PASSWORD)
+    assert made.broker.password
+    password = made.broker.password.get_secret_value()
+    assert all(password not in file.read_text() for file in folder.path.iterdir())
+    assert "gw-01:$7$" in (folder.path / "passwords").read_text()
+    assert {file.stat().st_mode & 0o007 for file in folder.path.iterdir()} == {0}
+
+
+def test_a_second_enrolment_ends_the_first(engine: Engine, folder: BrokerFolder) -> None:
+    first, second = (join(engine, folder, Credentials.CERTIFICATE) for _ in range(2))
+    crl = x509.load_pem_x509_crl((folder.path / "crl.pem").read_bytes())
+    serials = [
+        x509.load_pem_x509_certificate((made.broker.certificate or "").encode()).serial_number
+        for made in (first, second)
+    ]
+    assert [crl.get_revoked_certificate_by_serial_number(s) is not None for s in serials] == [
+        True, False,
+    ]  # fmt: skip
+    with reading(engine) as connection, pytest.raises(NotAuthenticated):
+        access.actor_of_token(connection, first.centre.token.get_secret_value())
+
+
+def test_a_revoked_agent_is_in_no_file_and_has_no_token(
+    engine: Engine, folder: BrokerFolder
+) -> None:
+    made = join(engine, folder, Credentials.PASSWORD)
+    assert revoke(engine, folder, "gw-01", NOW)
+    assert not revoke(engine, folder, "gw-01", NOW)
+    for name in ("acl", "passwords"):
+        assert "gw-01" not in (folder.path / name).read_text()
+    with reading(engine) as connection, pytest.raises(NotAuthenticated):
+        access.actor_of_token(connection, made.centre.token.get_secret_value())
+
+
+def test_one_name_belongs_to_one_city(engine: Engine, folder: BrokerFolder) -> None:
+    join(engine, folder, Credentials.CERTIFICATE)
+    with pytest.raises(ConfigError, match="enrolled in city bengbu"):
+        join(engine, folder, Credentials.CERTIFICATE, city="suzhou")
+
+
+def test_a_folder_that_cannot_be_written_is_named(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AuthorityError, match="the broker's file cannot be written"):
+        BrokerFolder(tmp_path / "file", tmp_path / "authority").write(engine, NOW)
