@@ -1,6 +1,6 @@
 """Cases over HTTP: list, one, decisions; agents and cameras beside them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
@@ -11,7 +11,7 @@ from central_ingest.cases import OPEN_STATES, CaseState, Presence
 from central_ingest.store.access import Role
 from central_ingest.store.database import reading, writing
 from central_ingest.store.fleet import list_agents, list_cameras
-from central_ingest.store.queries import LIMIT_MAX, decide, get_case, list_cases
+from central_ingest.store.queries import LIMIT_MAX, decide, get_case, list_cases, reports_of
 from central_ingest.store.views import AgentView, CameraView, CaseDetail, CaseSummary
 from contract.catalogue import Category
 from contract.messages import CellCode
@@ -33,6 +33,12 @@ class CaseFilter(BaseModel):
     presence: Presence | None = None
     limit: int = Field(default=50, ge=1, le=LIMIT_MAX)
     after: int | None = Field(default=None, ge=1, lt=2**63)
+
+
+class CaseReports(BaseModel):
+    """A case's reports as agents sent them, in the order in which they came."""
+
+    reports: list[dict[str, Any]]
 
 
 class Step(BaseModel):
@@ -77,6 +83,13 @@ def make_router(deps: Deps) -> APIRouter:
         require(deps, request, Role.READER)
         with reading(deps.engine) as connection:
             return get_case(connection, case_id)
+
+    @router.get("/cases/{case_id}/reports")
+    def reports(request: Request, case_id: int) -> CaseReports:
+        """What agents reported about a case, word for word."""
+        require(deps, request, Role.READER)
+        with reading(deps.engine) as connection:
+            return CaseReports(reports=reports_of(connection, case_id))
 
     @router.post("/cases/{case_id}/decisions")
     def take_step(request: Request, case_id: int, step: Step) -> CaseSummary:

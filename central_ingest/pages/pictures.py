@@ -37,23 +37,46 @@ class PictureView:
 
 @dataclass(frozen=True, slots=True)
 class SightingPictures:
-    """What one sighting shows; `after` only once its camera saw that the problem is gone."""
+    """What one sighting shows; `after` only once its camera saw that the problem is gone.
+
+    Of each moment the newest clip.
+    """
 
     before: PictureView
     after: PictureView | None
-    clips: tuple[EvidenceView, ...]
+    clip_before: EvidenceView | None = None
+    clip_after: EvidenceView | None = None
 
 
 def pictures_of(sighting: SightingView) -> SightingPictures:
     """Choose the pictures of a sighting, whose evidence stands in the order it was named."""
-    plain = [e for e in sighting.evidence if e.kind == "still"]
-    marked = [e for e in sighting.evidence if e.kind == "still_marked"]
-    cleared = sighting.phase is Phase.CLEARED and len(plain) > 1
+    plain = _split([e for e in sighting.evidence if e.kind == "still"])
+    marked = _split([e for e in sighting.evidence if e.kind == "still_marked"])
+    clips = _split([e for e in sighting.evidence if e.kind == "clip"])
+    cleared = sighting.phase is Phase.CLEARED
+    after = PictureView(_last(plain[1]), _last(marked[1])) if cleared and plain[1] else None
     return SightingPictures(
-        before=PictureView(
-            plain[0] if plain else None,
-            marked[0] if marked else None,
-        ),
-        after=PictureView(plain[-1]) if cleared else None,
-        clips=tuple(e for e in sighting.evidence if e.kind == "clip"),
+        before=PictureView(_first(plain[0]), _first(marked[0])),
+        after=after,
+        clip_before=_last(clips[0]),
+        clip_after=_last(clips[1]) if cleared else None,
     )
+
+
+def _split(named: list[EvidenceView]) -> tuple[list[EvidenceView], list[EvidenceView]]:
+    """Those that show the issue, and those that show its absence.
+
+    Where an agent does not say which, the first named shows the issue and the others its absence.
+    """
+    before = [e for e in named if e.moment == "raised"]
+    after = [e for e in named if e.moment == "cleared"]
+    silent = [e for e in named if e.moment is None]
+    return before + silent[:1], silent[1:] + after
+
+
+def _first(named: list[EvidenceView]) -> EvidenceView | None:
+    return named[0] if named else None
+
+
+def _last(named: list[EvidenceView]) -> EvidenceView | None:
+    return named[-1] if named else None

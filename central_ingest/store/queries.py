@@ -4,6 +4,7 @@ A list is fast with a million cases: it walks one index for each state and start
 case that was shown, so it never counts, sorts or skips.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -95,6 +96,18 @@ def get_case(connection: Connection, case_id: int) -> CaseDetail:
         proposals=_proposals(connection, case_id),
         actions=allowed_actions(summary.state),
     )
+
+
+def reports_of(connection: Connection, case_id: int) -> list[dict[str, Any]]:
+    """The bodies of a case's reports as they came, in that order. Raises NotFound."""
+    get_summary(connection, case_id)
+    rows = connection.execute(
+        select(t.report.c.body)
+        .join(t.sighting, t.sighting.c.issue_id == t.report.c.issue_id)
+        .where(t.sighting.c.case_id == case_id)
+        .order_by(t.report.c.received_at, t.report.c.seq)
+    ).scalars()
+    return [json.loads(body) for body in rows]
 
 
 def count_by_state(connection: Connection) -> dict[CaseState, int]:
@@ -245,6 +258,8 @@ def _evidence_view(row: Row[Any]) -> EvidenceView:
         media_type=row.media_type,
         bytes=row.bytes,
         state=row.state,
+        moment=row.moment,
+        captured_at=row.captured_at,
     )
 
 

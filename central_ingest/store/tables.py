@@ -211,6 +211,8 @@ evidence_ref = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("named_at", UtcDateTime, nullable=False),
     Column("state", String(16), nullable=False),
+    Column("moment", String(16)),
+    Column("captured_at", UtcDateTime),
     Index(None, "sha256"),
     Index(None, "state", "named_at"),
 )

@@ -7,20 +7,26 @@ from uuid import UUID
 
 from central_ingest.cases import CaseState, Presence
 from contract.catalogue import Category, Family
-from contract.messages import CameraState, Phase, Severity
+from contract.messages import CameraState, Phase, Severity, ShownMoment
 
 EvidenceState = Literal["present", "pending", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceView:
-    """One picture or clip of a sighting, and whether its bytes are here."""
+    """One picture or clip of a sighting, and whether its bytes are here.
+
+    `moment` says whether it shows the issue or its absence, `captured_at` when it was taken, or
+    when a clip begins; older agents say neither.
+    """
 
     sha256: str
     kind: str
     media_type: str
     bytes: int
     state: EvidenceState
+    moment: ShownMoment | None = None
+    captured_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

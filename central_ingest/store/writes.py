@@ -32,7 +32,10 @@ _NEW_CASE = (
     "case_id", "number", "family", "presence_since", "opened_at", "recurs_of", *SHOWN,
     "last_seen_at", "updated_at",
 )  # fmt: skip
-_EVIDENCE = ("issue_id", "sha256", "kind", "media_type", "bytes", "named_at", "state")
+_EVIDENCE = (
+    "issue_id", "sha256", "kind", "media_type", "bytes", "named_at", "state", "moment",
+    "captured_at",
+)  # fmt: skip
 
 
 class Writes:
@@ -147,6 +150,7 @@ class Writes:
         state = "present" if here else "pending"
         return (
             issue_id, named.sha256, named.kind, named.media_type, named.bytes, self._now, state,
+            named.moment, named.captured_at,
         )  # fmt: skip
 
     def _write_history(self, connection: Connection) -> None:

@@ -57,6 +57,19 @@ def test_a_case_shows_everything_about_it(client: Any) -> None:
 
 
 @pytest.mark.usefixtures("filed")
+def test_a_case_tells_what_agents_reported_word_for_word(
+    client: Any, centre: Any, report: MakeReport
+) -> None:
+    centre.file(report(1, revision=2, phase="cleared"))
+    told = client.get("/api/cases/1/reports").json()["reports"]
+    assert [(one["issue_id"], one["revision"], one["phase"]) for one in told] == [
+        (str(report(1).issue_id), 1, "raised"),
+        (str(report(1).issue_id), 2, "cleared"),
+    ]
+    assert client.get("/api/cases/99/reports").status_code == 404
+
+
+@pytest.mark.usefixtures("filed")
 def test_a_decision_is_stored_with_its_actor(client: Any) -> None:
     step = {"action": "reject", "reason": "不是占道 not a vendor"}
     assert client.post("/api/cases/1/decisions", json=step).json()["state"] == "rejected"
