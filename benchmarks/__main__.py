@@ -4,21 +4,22 @@ import json
 import os
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from benchmarks import demo as demo_module
-from benchmarks import events as events_module
+from benchmarks import events_run
 from benchmarks import masking as masking_module
 from benchmarks import pipeline as pipeline_module
 from benchmarks.broker import BrokerError
 from benchmarks.demo import DemoError
-from benchmarks.machine import this_machine
 from benchmarks.truth import TruthError
 from edge_agent.errors import AgentError
-from edge_agent.model import default_folder, load_card
+from edge_agent.model import default_folder
 from edge_agent.video import read_clip
 
 DEFAULT_SHARED = Path(__file__).parents[2] / "shared"
@@ -81,32 +82,54 @@ def pipeline(
 
 
 @app.command()
-def events(
+def events(  # noqa: PLR0913 -- typer takes a command's options as its arguments
     clips: Annotated[list[Path], typer.Argument(help="clips or folders; truth beside each clip")],
+    *,
     camera: Annotated[
-        Path, typer.Option(help="camera file for all clips")
-    ] = events_module.DEFAULT_CAMERA,
-    model: Annotated[Path | None, typer.Option(help="model folder; absent: the default")] = None,
+        Path | None,
+        typer.Option(help="camera file for all; absent: the one beside a clip, or compressed time"),
+    ] = None,
+    agent: Annotated[
+        Path | None, typer.Option(help="agent file with grid and components; absent: beside a clip")
+    ] = None,
+    model: Annotated[
+        list[Path] | None, typer.Option(help="model folder; more to compare; absent: the default")
+    ] = None,
+    reports: Annotated[
+        Path | None, typer.Option(help="folder of CLIP.jsonl from edge-agent replay: no replay")
+    ] = None,
+    centre: Annotated[
+        str | None, typer.Option(help="URL of a centre whose cases are judged")
+    ] = None,
+    start: Annotated[
+        datetime | None, typer.Option(help="UTC at which a centre's clips began; absent: truth's")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="draw a timeline here (PNG)")] = None,
+    check: Annotated[str | None, typer.Option(help="fail below the floors of this name")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
 ) -> None:
-    """Replay clips through the agent and hold its reports against their truth."""
+    """Hold reports of agents, or a centre's cases, against the truth of clips.
+
+    A centre's token is taken from GRIDWATCH_TOKEN.
+    """
     found = [p for c in clips for p in (sorted(c.glob("*.mp4")) if c.is_dir() else [c])]
+    run = events_run.Run(found, camera, agent, reports, centre, start)
     try:
-        results = events_module.evaluate_clips(found, camera, model)
+        compared = events_run.evaluate_models(run, model or [default_folder()])
+        complaints = events_run.complaints(compared, check)
     except (AgentError, TruthError) as error:
         print(f"events: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
-    print("\n".join(events_module.table(results)))
-    total = events_module.summary(results)
-    print(json.dumps(total))
+    events_run.show(compared, Console())
     if json_file:
-        body = {
-            "machine": this_machine().as_json(),
-            "model": load_card(model or default_folder()).name,
-            "summary": total,
-            "clips": [result.as_json() for result in results],
-        }
-        json_file.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n")
+        json_file.write_text(
+            json.dumps(events_run.as_json(compared), indent=2, ensure_ascii=False) + "\n"
+        )
+    if plot:
+        events_run.draw(compared, plot)
+    for complaint in complaints:
+        print(f"events: {complaint}", file=sys.stderr)
+    raise typer.Exit(1 if complaints else 0)
 
 
 @app.command()

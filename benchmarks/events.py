@@ -1,40 +1,37 @@
-"""Event-level evaluation: reports of an agent held against a truth file.
+"""Event-level evaluation: reports of agents held against truth files.
 
-An event is found when an issue of its category (the two cover categories count for each other) is
-raised between its start and 10 s after its end with a box overlapping its box by IoU >= 0.3; it is
-cleared when that issue's `cleared` follows within 20 s of its end. Matching is one to one.
+An event is found when an issue of its family is raised between its start and 10 s after its end
+with a box overlapping its box by IoU >= 0.3; it is cleared in time when that issue's `cleared`
+follows within 20 s of its end. Matching is one to one: further issues on an event are duplicates,
+every other issue is false, unless it lies on a distractor that does not count.
 """
 
-import json
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from benchmarks.truth import BoxPixels, Distractor, Event, Truth, load_truth
-from contract.messages import IssueReport, Phase
-from edge_agent.replay import Replay, replayed
+from pyproj import Geod
+from shapely.geometry import Point, Polygon
 
-START = datetime(2000, 1, 1, tzinfo=UTC)
+from benchmarks.report_lines import ReportLine
+from benchmarks.truth import BoxPixels, Distractor, Event, Truth
+from contract.messages import IssueReport, Phase
+
 RAISE_GRACE_S = 10.0
 CLEAR_GRACE_S = 20.0
 IOU_MIN = 0.3
-DEFAULT_CAMERA = Path(__file__).parent / "events_camera.yaml"
-
-
-@dataclass(frozen=True, slots=True)
-class ReportLine:
-    """One line of `edge-agent replay`: a report and its second in the clip."""
-
-    report: IssueReport
-    clip_s: float
+_EARTH = Geod(ellps="GRS80")  # CGCS2000's ellipsoid, to the tenth of a millimetre
 
 
 @dataclass(frozen=True, slots=True)
 class EventResult:
-    """What became of one event of the truth."""
+    """What became of one event of the truth in one camera.
+
+    `off_m` is from the reported position to the middle of the true footprint, `outside_m` to its
+    outline (0 inside); None where truth or report has no position. `cell_right` is None where
+    truth names no cell, or the report none.
+    """
 
     clip: str
     category: str
@@ -42,9 +39,16 @@ class EventResult:
     end_s: float | None
     raised_s: float | None
     raised_as: str | None
+    last_as: str | None
     cleared_s: float | None
     cleared_in_time: bool | None
     duplicates: int
+    event_id: str | None = None
+    off_m: float | None = None
+    outside_m: float | None = None
+    cell_right: bool | None = None
+    on_border: bool = False
+    case_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,11 @@ class FalseIssue:
     clip: str
     category: str
     raised_s: float
+    cleared_s: float | None
     box_px: tuple[int, ...]
     score: float
     on: str
+    case_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,73 +79,7 @@ class ClipResult:
         return asdict(self)
 
 
-def read_reports(path: Path) -> list[ReportLine]:
-    """Read what `edge-agent replay --reports` wrote."""
-    lines = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        data = json.loads(text)
-        clip_s = data.pop("clip_s")
-        lines.append(ReportLine(IssueReport.model_validate(data), clip_s))
-    return lines
-
-
-def evaluate_clips(clips: list[Path], camera: Path, model: Path | None) -> list[ClipResult]:
-    """Replay each clip that has a truth file beside it, and evaluate its reports.
-
-    Raises TruthError and AgentError for a file that cannot be used.
-    """
-    results = []
-    for clip in clips:
-        truth = load_truth(clip.with_suffix(".json"))
-        replay = Replay(clip, camera, truth.start_utc or START, model)
-        lines = [ReportLine(report, clip_s) for clip_s, report in replayed(replay)]
-        results.append(evaluate(truth, lines))
-    return results
-
-
-def table(results: list[ClipResult]) -> Iterator[str]:
-    """Yield the lines of a Markdown table: every event, then every false issue."""
-    yield "| clip | what | from | to | raised | as | cleared | duplicates |"
-    yield "|---|---|---|---|---|---|---|---|"
-    for result in results:
-        for event in result.events:
-            cells = (
-                event.clip, event.category, event.start_s, event.end_s, event.raised_s,
-                event.raised_as, event.cleared_s, event.duplicates,
-            )  # fmt: skip
-            yield "| " + " | ".join("–" if cell is None else str(cell) for cell in cells) + " |"
-        for false in result.false_issues:
-            yield (
-                f"| {false.clip} | FALSE on {false.on} {false.box_px} | | | {false.raised_s} "
-                f"| {false.category} ({false.score:.2f}) | | |"
-            )
-
-
-def summary(results: list[ClipResult]) -> dict[str, int | float]:
-    """Count what was found, cleared, doubled and false over all clips."""
-    events = [event for result in results for event in result.events]
-    ended = [event for event in events if event.end_s is not None and event.raised_s is not None]
-    hours = sum(result.seconds for result in results) / 3600
-    false_issues = sum(len(result.false_issues) for result in results)
-    return {
-        "events": len(events),
-        "found": sum(event.raised_s is not None for event in events),
-        "ended_and_found": len(ended),
-        "cleared_in_time": sum(event.cleared_in_time is True for event in ended),
-        "cleared_though_there": sum(cleared_early(event) for event in events),
-        "duplicates": sum(event.duplicates for event in events),
-        "false_issues": false_issues,
-        "false_per_camera_hour": round(false_issues / hours, 1),
-    }
-
-
-def cleared_early(event: EventResult) -> bool:
-    """Say whether an event's issue was cleared while its object was still there."""
-    end_s = math.inf if event.end_s is None else event.end_s
-    return event.cleared_s is not None and event.cleared_s < end_s
-
-
-def evaluate(truth: Truth, lines: list[ReportLine]) -> ClipResult:
+def evaluate(truth: Truth, lines: Sequence[ReportLine]) -> ClipResult:
     """Hold a clip's reports against its truth."""
     raised = [line for line in lines if line.report.phase is Phase.RAISED]
     first_of_issue = {line.report.issue_id: line for line in reversed(raised)}
@@ -153,15 +93,25 @@ def evaluate(truth: Truth, lines: list[ReportLine]) -> ClipResult:
         else:
             owner[best].append(line)
     results = tuple(
-        _event_result(truth, event, owner[index], lines) for index, event in enumerate(truth.events)
+        _event_result(truth, event, owner[index], lines)
+        for index, event in enumerate(truth.events)
+        if event.seen or owner[index]
     )
-    false_issues = tuple(_false_issue(truth, line) for line in strays if not _excused(truth, line))
+    false_issues = tuple(
+        _false_issue(truth, line, lines) for line in strays if not _excused(truth, line)
+    )
     return ClipResult(truth.clip, truth.seconds, results, false_issues)
+
+
+def cleared_early(event: EventResult) -> bool:
+    """Say whether an event's issue was cleared while its object was still there."""
+    end_s = math.inf if event.end_s is None else event.end_s
+    return event.cleared_s is not None and event.cleared_s < end_s
 
 
 def _best_event(truth: Truth, line: ReportLine, owner: dict[int, list[ReportLine]]) -> int | None:
     fitting = [
-        (not owner[index], iou(event.box, _pixels(truth, line)), index)
+        (not owner[index], iou(event.box_at(line.clip_s), pixels(truth, line.report)), index)
         for index, event in enumerate(truth.events)
         if event.category.family is line.report.family and _in_time(truth, event, line)
     ]
@@ -175,19 +125,12 @@ def _in_time(truth: Truth, event: Event, line: ReportLine) -> bool:
 
 
 def _event_result(
-    truth: Truth, event: Event, own: list[ReportLine], lines: list[ReportLine]
+    truth: Truth, event: Event, own: list[ReportLine], lines: Sequence[ReportLine]
 ) -> EventResult:
     first = own[0] if own else None
-    cleared_s = next(
-        (
-            line.clip_s
-            for line in lines
-            if first is not None
-            and line.report.issue_id == first.report.issue_id
-            and line.report.phase is Phase.CLEARED
-        ),
-        None,
-    )
+    told = [] if first is None else _of_issue(first, lines)
+    cleared_s = _cleared_s(told)
+    off_m, outside_m = _distances_m(event, told)
     return EventResult(
         clip=truth.clip,
         category=event.category,
@@ -195,10 +138,25 @@ def _event_result(
         end_s=event.end_s,
         raised_s=first.clip_s if first else None,
         raised_as=first.report.category if first else None,
+        last_as=told[-1].report.category if told else None,
         cleared_s=cleared_s,
         cleared_in_time=_cleared_in_time(event, cleared_s) if first else None,
         duplicates=max(0, len(own) - 1),
+        event_id=event.event_id,
+        off_m=off_m,
+        outside_m=outside_m,
+        cell_right=_cell_right(event, first.report) if first else None,
+        on_border=event.on_border,
+        case_ids=tuple(sorted({line.case_id for line in own if line.case_id is not None})),
     )
+
+
+def _of_issue(first: ReportLine, lines: Sequence[ReportLine]) -> list[ReportLine]:
+    return [line for line in lines if line.report.issue_id == first.report.issue_id]
+
+
+def _cleared_s(told: Sequence[ReportLine]) -> float | None:
+    return next((one.clip_s for one in told if one.report.phase is Phase.CLEARED), None)
 
 
 def _cleared_in_time(event: Event, cleared_s: float | None) -> bool | None:
@@ -208,15 +166,43 @@ def _cleared_in_time(event: Event, cleared_s: float | None) -> bool | None:
     return cleared_s is not None and event.end_s <= cleared_s <= event.end_s + CLEAR_GRACE_S
 
 
+def _distances_m(event: Event, told: Sequence[ReportLine]) -> tuple[float | None, float | None]:
+    """From the position of the issue's first report to the footprint's middle and outline."""
+    position = told[0].report.position if told else None
+    if position is None or len(event.footprint_lonlat) < 3:
+        return None, None
+    corners = [_metres(position.lon, position.lat, *corner) for corner in event.footprint_lonlat]
+    footprint = Polygon(corners)
+    middle = footprint.centroid
+    return round(math.hypot(middle.x, middle.y), 3), round(
+        float(footprint.distance(Point(0, 0))), 3
+    )
+
+
+def _metres(lon: float, lat: float, to_lon: float, to_lat: float) -> tuple[float, float]:
+    """Where a point lies from another: metres east and north."""
+    bearing, _, metres = _EARTH.inv(lon, lat, to_lon, to_lat)
+    angle = math.radians(bearing)
+    return metres * math.sin(angle), metres * math.cos(angle)
+
+
+def _cell_right(event: Event, report: IssueReport) -> bool | None:
+    """Whether the nearest cell is the true one; on a border any of the true ones, in any order."""
+    named = [cell.code for cell in report.cells]
+    if not event.cells or not named:
+        return None
+    return bool(set(named) & set(event.cells)) if event.on_border else named[0] in event.cells
+
+
 def _excused(truth: Truth, line: ReportLine) -> bool:
     return any(
-        not distractor.score and _lies_on(_pixels(truth, line), distractor)
+        not distractor.score and _lies_on(pixels(truth, line.report), distractor)
         for distractor in truth.distractors
     )
 
 
-def _false_issue(truth: Truth, line: ReportLine) -> FalseIssue:
-    box = _pixels(truth, line)
+def _false_issue(truth: Truth, line: ReportLine, lines: Sequence[ReportLine]) -> FalseIssue:
+    box = pixels(truth, line.report)
     names = [
         distractor.category
         for distractor in truth.distractors
@@ -226,18 +212,22 @@ def _false_issue(truth: Truth, line: ReportLine) -> FalseIssue:
         clip=truth.clip,
         category=line.report.category,
         raised_s=line.clip_s,
+        cleared_s=_cleared_s(_of_issue(line, lines)),
         box_px=tuple(round(value) for value in box),
         score=line.report.score,
         on=", ".join(names) or "background",
+        case_id=line.case_id,
     )
 
 
 def _lies_on(box: BoxPixels, distractor: Distractor) -> bool:
-    return iou(box, distractor.box) >= IOU_MIN or _share(box, distractor.box) >= 0.5
+    shared = _shared_px(box, distractor.box)
+    return iou(box, distractor.box) >= IOU_MIN or shared / _area_px(box) >= 0.5
 
 
-def _pixels(truth: Truth, line: ReportLine) -> BoxPixels:
-    x1, y1, x2, y2 = line.report.box_xyxyn
+def pixels(truth: Truth, report: IssueReport) -> BoxPixels:
+    """A report's box in pixels of the truth's clip."""
+    x1, y1, x2, y2 = report.box_xyxyn
     return x1 * truth.width, y1 * truth.height, x2 * truth.width, y2 * truth.height
 
 
@@ -249,10 +239,6 @@ def _shared_px(a: BoxPixels, b: BoxPixels) -> float:
 
 def _area_px(box: BoxPixels) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
-
-
-def _share(box: BoxPixels, other: BoxPixels) -> float:
-    return _shared_px(box, other) / _area_px(box)
 
 
 def iou(a: BoxPixels, b: BoxPixels) -> float:

@@ -43,6 +43,16 @@ class Event(_Part):
     on_border: bool = False
     boxes: tuple[BoxAt, ...] = ()
 
+    @property
+    def seen(self) -> bool:
+        """Whether this camera can see it at any time; what it cannot see it need not report."""
+        return not self.boxes or any(one.visible for one in self.boxes)
+
+    def box_at(self, t_s: float) -> BoxPixels:
+        """Where it is at a moment: its only box, or the last one that was written down by then."""
+        past = [one.box for one in self.boxes if one.t_s <= t_s]
+        return past[-1] if past else self.boxes[0].box if self.boxes else self.box
+
 
 class Distractor(_Part):
     """Something that must not be raised; `score` false: do not count it either way."""

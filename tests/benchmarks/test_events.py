@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from benchmarks.events import ReportLine, evaluate, iou
+from benchmarks.events import evaluate, iou
+from benchmarks.report_lines import ReportLine
 from benchmarks.truth import Truth
 from contract import messages
 from contract.catalogue import Category
@@ -126,3 +127,67 @@ def test_a_false_issue_says_what_it_lies_on() -> None:
 
 def test_overlap_of_boxes_that_do_not_touch_is_zero() -> None:
     assert iou((0, 0, 1, 1), (2, 2, 3, 3)) == 0
+
+
+def placed(**more: object) -> Truth:
+    """One cart of 2 m × 1 m whose middle lies at the golden report's position, moved by `more`."""
+    position = json.loads(GOLDEN.read_text())["position"]
+    lon, lat = position["lon"], position["lat"]
+    east, north = 1 / (111_320 * 0.8387), 1 / 110_900  # degrees a metre at 33° north, roughly
+    corners = [
+        (lon + x * east, lat + y * north) for x, y in ((-1, -0.5), (1, -0.5), (1, 0.5), (-1, 0.5))
+    ]
+    event = {
+        "category": "street_vendor",
+        "start_s": 0,
+        "end_s": None,
+        "box": CART,
+        "footprint_lonlat": corners,
+    }
+    body = {
+        "clip": "a.mp4",
+        "fps": 10,
+        "width": 1000,
+        "height": 1000,
+        "seconds": 100,
+        "events": [event | more],
+    }
+    return Truth.model_validate(body)
+
+
+def test_the_position_error_is_from_the_footprints_middle_and_outline() -> None:
+    (event,) = evaluate(placed(), [line(5, "raised", "street_vendor", CART)]).events
+    assert event.off_m == pytest.approx(0, abs=0.05)
+    assert event.outside_m == 0
+
+
+@pytest.mark.parametrize(
+    ("cells", "on_border", "right"),
+    [
+        (["340302001001001"], False, True),
+        (["340302001001009"], False, False),
+        (["340302001001009", "340302001001001"], True, True),
+        ([], False, None),
+    ],
+)
+def test_the_nearest_cell_must_be_the_true_one_and_on_a_border_either(
+    cells: list[str], *, right: bool | None, on_border: bool
+) -> None:
+    truth = placed(cells=cells, on_border=on_border)
+    (event,) = evaluate(truth, [line(5, "raised", "street_vendor", CART)]).events
+    assert event.cell_right is right
+
+
+def test_an_event_is_looked_for_where_it_is_at_that_moment() -> None:
+    boxes = [
+        {"t_s": 0, "box": [0, 0, 100, 100], "visible": True},
+        {"t_s": 30, "box": CART, "visible": True},
+    ]
+    truth = placed(boxes=boxes, box=[0, 0, 100, 100])
+    assert evaluate(truth, [line(20, "raised", "street_vendor", CART)]).events[0].raised_s is None
+    assert evaluate(truth, [line(40, "raised", "street_vendor", CART)]).events[0].raised_s == 40
+
+
+def test_what_a_camera_never_sees_it_need_not_report() -> None:
+    boxes = [{"t_s": 0, "box": CART, "visible": False}]
+    assert evaluate(placed(boxes=boxes), []).events == ()

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.events import DEFAULT_CAMERA, evaluate, read_reports
+from benchmarks.events import evaluate
+from benchmarks.report_lines import DEFAULT_CAMERA, read_reports
 from benchmarks.truth import load_truth
 
 pytestmark = pytest.mark.system
