@@ -1,4 +1,4 @@
-"""`edge-agent run · check · replay · detect`."""
+"""`edge-agent run · check · probe · replay · detect`."""
 
 import logging
 import os
@@ -91,6 +91,38 @@ def suppressions(config: ConfigOption) -> None:
         until = f"{one.until:%Y-%m-%d %H:%M} UTC"
         print(f"{one.camera_id}  {what}  → {until}  {one.suppression_id}")
     print(f"{len(held)} 处 suppressions", file=sys.stderr)
+
+
+@cli.command()
+def probe(
+    url: Annotated[
+        str, typer.Argument(help="检测流地址 address of the stream to judge, or a file")
+    ],
+    evidence: Annotated[
+        str | None, typer.Option(help="高清流地址 address of the full-size stream")
+    ] = None,
+    camera_id: Annotated[
+        str, typer.Option("--id", help="摄像机编号 the camera's name in topics")
+    ] = "cam-01",
+    folder: Annotated[Path, typer.Option(help="写入的文件夹 where to write")] = Path(),
+    transport: Annotated[
+        Literal["tcp", "udp"], typer.Option(help="RTSP 传输方式 RTSP transport")
+    ] = "tcp",
+    model: Annotated[
+        Path | None, typer.Option(help="遮挡用的模型 the model that masks the still")
+    ] = None,
+) -> None:
+    """探测视频流，写出摄像机文件和参考图。 Measure a stream; write a camera file and a still."""
+    from edge_agent.model import default_folder
+    from edge_agent.probe import Onboarding, measure, report, write_camera
+    from edge_agent.still import masker
+
+    new = Onboarding.of(camera_id, folder, (url, evidence), transport)
+    mask = masker(model or default_folder())
+    detect = measure(url, transport)
+    full = measure(evidence, transport) if evidence else None
+    write_camera(new, detect, full, mask, datetime.now(UTC))
+    print(report(new, detect, full))
 
 
 @cli.command()

@@ -168,6 +168,17 @@ class Video:
         """Turn a timestamp of this stream into seconds."""
         return None if stamp is None else float(stamp * self._tick)
 
+    def captured_s(self, stamp: int | None) -> float | None:
+        """When the camera's own clock had this moment, Unix seconds; None where it does not tell.
+
+        RTSP cameras tell with their RTCP sender reports, some seconds after the start.
+        """
+        zero_us = self._container.start_time_realtime
+        seconds = self.seconds(stamp)
+        if seconds is None or zero_us is None or zero_us <= 0:
+            return None
+        return float(zero_us) / 1e6 + seconds
+
     def packets(self) -> Iterator[Packet]:
         """Yield the video packets, at the end an empty one. Raises CameraError."""
         packets = self._container.demux(self._stream)
