@@ -1,0 +1,114 @@
+"""`python -m benchmarks.block`: render the block, and write its clips, truth and site files."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import typer
+
+from benchmarks.block.compose import Stage, encode, screen
+from benchmarks.block.errors import BlockError
+from benchmarks.block.jobs import Scene, tasks
+from benchmarks.block.rendering import DEFAULT_BLENDER, ROOT, render
+from benchmarks.block.script import SCRIPT, Clip, Day, load_day
+from benchmarks.block.site import write_site
+
+DEMO = ROOT / "camera_configs" / "demo"
+CACHE = ROOT / ".cache" / "block"
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+
+Names = Annotated[list[str] | None, typer.Argument(help="clips of the script; absent: all")]
+Script = Annotated[Path, typer.Option(help="the day")]
+Cache = Annotated[Path, typer.Option(help="rendered pictures, kept by the hash of what went in")]
+Blender = Annotated[Path, typer.Option(help="a Python that has bpy 5.0")]
+Out = Annotated[Path, typer.Option(help="folder for clips, truth and camera files")]
+
+
+@app.command("all")
+def everything(
+    script: Script = SCRIPT,
+    cache: Cache = CACHE,
+    blender: Blender = DEFAULT_BLENDER,
+    out: Out = DEMO,
+) -> None:
+    """Render what the cache lacks, then write clips, truth, camera files, grid and components."""
+    with _explained():
+        day = load_day(script)
+        for scene in _scenes(day, None, cache):
+            render(scene, list(tasks(scene)), blender, print)
+            encode(scene, out / f"{scene.clip.name}.mp4")
+        write_site(day, out)
+
+
+@app.command("render")
+def render_command(
+    names: Names = None, script: Script = SCRIPT, cache: Cache = CACHE,
+    blender: Blender = DEFAULT_BLENDER,
+) -> None:  # fmt: skip
+    """Render the pictures that clips are made of; what the cache holds is not rendered again."""
+    with _explained():
+        for scene in _scenes(load_day(script), names, cache):
+            count = render(scene, list(tasks(scene)), blender, print)
+            print(f"{scene.clip.name}: {count} rendered")
+
+
+@app.command("compose")
+def compose_command(
+    names: Names = None, script: Script = SCRIPT, cache: Cache = CACHE, out: Out = DEMO
+) -> None:
+    """Make the clips from rendered pictures."""
+    with _explained():
+        for scene in _scenes(load_day(script), names, cache):
+            path = out / f"{scene.clip.name}.mp4"
+            encode(scene, path)
+            print(f"{path}: {path.stat().st_size:,} bytes")
+
+
+@app.command("site")
+def site_command(script: Script = SCRIPT, out: Out = DEMO) -> None:
+    """Write truth, camera files, grid and components; needs no pictures."""
+    with _explained():
+        write_site(load_day(script), out)
+
+
+@app.command("still")
+def still_command(
+    name: Annotated[str, typer.Argument(help="clip of the script")],
+    at_s: Annotated[float, typer.Argument(help="second of the clip")],
+    picture: Annotated[Path, typer.Argument(help="PNG, JPEG or WebP to write")],
+    script: Script = SCRIPT, cache: Cache = CACHE,
+) -> None:  # fmt: skip
+    """Write one moment of a clip as a picture, without noise and compression."""
+    with _explained():
+        scene = _scenes(load_day(script), [name], cache)[0]
+        if not cv2.imwrite(str(picture), screen(Stage(scene).light(at_s))):
+            raise BlockError(f"{picture}: cannot be written; name a .png, .jpg or .webp")
+
+
+def _scenes(day: Day, names: list[str] | None, cache: Path) -> list[Scene]:
+    return [Scene(day, clip, cache) for clip in _clips(day, names)]
+
+
+def _clips(day: Day, names: list[str] | None) -> list[Clip]:
+    known = {clip.name: clip for clip in day.clips}
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise BlockError(f"clip {unknown[0]!r} is not in the script; it has {', '.join(known)}")
+    return [known[name] for name in names or known]
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except BlockError as error:
+        print(f"block: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m benchmarks.block")

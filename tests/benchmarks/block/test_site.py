@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.block.script import Day
+from benchmarks.block.site import camera_text, components_text, grid_text
+from benchmarks.block.truths import camera_of, origin_of
+from contract.catalogue import Family
+from edge_agent.config import load_camera
+from edge_agent.grid import Components, Grid
+from edge_agent.place import Homography, LocalPlane
+
+
+def test_the_agent_reads_the_grid_and_finds_the_cell_of_each_bin(day: Day) -> None:
+    grid = Grid.from_geojson(grid_text(day), "grid")
+    assert set(grid.codes) == set(day.cells)
+    assert grid.version == day.grid_version
+
+
+def test_the_agent_reads_the_components_and_their_kinds(day: Day) -> None:
+    found = Components.from_geojson(components_text(day), "components").components
+    assert len(found) == len(day.covers) + len(day.bins)
+    assert {one.kind[:2] for one in found} == {"01", "03"}
+    assert Family.BIN
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_camera_file_places_a_pixel_where_the_camera_sees_the_ground(
+    day: Day, tmp_path: Path, number: int
+) -> None:
+    clip = day.clips[number]
+    path = tmp_path / "camera.yaml"
+    path.write_text(camera_text(day, clip), encoding="utf-8")
+    place = load_camera(path).place
+    assert place is not None
+    fitted = Homography.fit(place.points)
+    true = origin_of(day).lonlat(camera_of(day, clip.camera).ground(np.array([[640.0, 500.0]])))[0]
+    found = fitted.position((0.5, 500 / 720), (0.002, 0.002))
+    assert np.linalg.norm(LocalPlane(*true).to_xy(np.array([[found.lon, found.lat]]))) < 0.02
