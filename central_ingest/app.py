@@ -24,7 +24,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from central_ingest import pages
-from central_ingest.api import answers, auth, cases, cells, events, evidence, health
+from central_ingest.api import answers, auth, cases, cells, commands, events, evidence, health
 from central_ingest.api.deps import Deps
 from central_ingest.api.security import Guard, host_names
 from central_ingest.clock import utc_now
@@ -116,6 +116,7 @@ def create_app(
     app.include_router(auth.make_router(deps))
     app.include_router(cases.make_router(deps))
     app.include_router(cells.make_router(deps))
+    app.include_router(commands.make_router(deps))
     app.include_router(events.make_router(deps))
     app.include_router(evidence.make_router(deps, authenticator))
     app.include_router(health.make_router(deps))
@@ -169,7 +170,7 @@ def serve(
     """
     engine = open_database(settings)
     refuse_unsafe(settings, engine)
-    policy = Policy(settings.cases.deadlines, settings.cases.calendar)
+    policy = Policy(settings.cases.deadlines, settings.cases.calendar, settings.cases.suppress_days)
     with writing(engine) as connection:
         write_policy(connection, policy)
     deps, authenticator = make_deps(settings, engine)

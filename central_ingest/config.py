@@ -116,6 +116,7 @@ class CaseSettings(Section):
     deadlines: dict[Category, TimeLimit] = Field(default_factory=_default_limits)
     calendar: WorkCalendar = WorkCalendar()
     propose_void_after_h: float = Field(default=24, gt=0)
+    suppress_days: float = Field(default=30, gt=0, le=3650)
 
     @field_validator("number")
     @classmethod

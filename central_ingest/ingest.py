@@ -17,7 +17,8 @@ from central_ingest.clock import Now
 from central_ingest.errors import StoreUnavailable
 from central_ingest.intake import Readable, Unreadable, read
 from central_ingest.store.batches import REPORTS, Filed, file_batch
-from central_ingest.store.database import Engine, writing
+from central_ingest.store.commands import any_due, take_due
+from central_ingest.store.database import Engine, reading, writing
 from central_ingest.store.filing import FilingRules
 from central_ingest.store.fleet import WorkerBeat, beat
 from central_ingest.store.housekeeping import HouseRules, keep_house
@@ -26,6 +27,7 @@ from central_ingest.subscriber import Received, Subscriber
 _log = logging.getLogger(__name__)
 BEAT_S = 2.0
 HOUSE_S = 60.0
+COMMANDS_S = 1.0
 _TAKE_WAIT_S = 0.25
 _RETRY_MAX_S = 5.0
 
@@ -43,6 +45,9 @@ class IngestMetrics:
         )
         self.receipts = Counter(
             "gridwatch_ingest_receipts", "Receipts sent", registry=self.registry
+        )
+        self.commands = Counter(
+            "gridwatch_ingest_commands", "Commands sent to agents", registry=self.registry
         )
         self.pubacks = Counter("gridwatch_ingest_pubacks", "PUBACKs sent", registry=self.registry)
         self.retries = Counter(
@@ -103,6 +108,7 @@ class Ingest:
         self._next_beat_s = 0.0
         self._said = ""
         self._next_house_s = 0.0
+        self._next_commands_s = 0.0
 
     def run(self, stopping: threading.Event, name: str, body_max_bytes: int) -> None:
         """Work until `stopping` is set; the batch under way is finished first."""
@@ -151,12 +157,24 @@ class Ingest:
             if now_s >= self._next_beat_s or self._subscriber.detail != self._said:
                 self._next_beat_s = now_s + BEAT_S
                 self._beat(name)
+            if now_s >= self._next_commands_s and self._subscriber.connected:
+                self._next_commands_s = now_s + COMMANDS_S
+                self._offer_commands()
             if now_s >= self._next_house_s:
                 self._next_house_s = now_s + HOUSE_S
                 with writing(self._engine) as connection:
                     keep_house(connection, self._house, self._now())
         except StoreUnavailable as error:
             _log.warning("%s", error)
+
+    def _offer_commands(self) -> None:
+        """Send the commands that wait for agents which are there, and for their answer."""
+        with reading(self._engine) as connection:
+            if not any_due(connection, self._now()):
+                return
+        with writing(self._engine) as connection:
+            due = take_due(connection, self._now())
+        self._metrics.commands.inc(self._subscriber.send_commands(due))
 
     def _beat(self, name: str) -> None:
         self._metrics.connected.set(self._subscriber.connected)

@@ -27,7 +27,7 @@ from central_ingest.clock import Now
 from central_ingest.config import BrokerSettings, IngestSettings
 from central_ingest.errors import SubscriberStopped
 from central_ingest.intake import READ_LEAVES, Delivery
-from contract.messages import Receipt, encode
+from contract.messages import Command, Receipt, encode
 from contract.topics import AgentAddress, Leaf, subscription
 
 _log = logging.getLogger(__name__)
@@ -149,6 +149,15 @@ class Subscriber:
             for address, receipt in receipts:
                 self._client.publish(address.topic(Leaf.RECEIPT), encode(receipt), qos=1)
         return len(receipts)
+
+    def send_commands(self, commands: Sequence[tuple[AgentAddress, Command]]) -> int:
+        """Publish commands; those that are lost on the way are offered again by who asks."""
+        with self._lock:
+            if not self._connected:
+                return 0
+            for address, command in commands:
+                self._client.publish(address.topic(Leaf.COMMAND), encode(command), qos=1)
+        return len(commands)
 
     def _check_thread(self) -> None:
         names = {thread.name for thread in threading.enumerate()}

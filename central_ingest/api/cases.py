@@ -1,6 +1,6 @@
 """Cases over HTTP: list, one, decisions; agents and cameras beside them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
@@ -9,6 +9,7 @@ from central_ingest.api.auth import require
 from central_ingest.api.deps import Deps
 from central_ingest.cases import OPEN_STATES, CaseState, Presence
 from central_ingest.store.access import Role
+from central_ingest.store.commands import follow_up
 from central_ingest.store.database import reading, writing
 from central_ingest.store.fleet import list_agents, list_cameras
 from central_ingest.store.queries import LIMIT_MAX, decide, get_case, list_cases, reports_of
@@ -42,10 +43,15 @@ class CaseReports(BaseModel):
 
 
 class Step(BaseModel):
-    """One step of a case, such as `confirm`, or `reject` with its reason."""
+    """One step of a case, such as `confirm`, or `reject` with its reason.
+
+    Rejected with the reason code `not_an_issue` or `permitted`, the agents raise nothing of the
+    kind at the case's places for a while.
+    """
 
     action: str = Field(max_length=32)
     reason: str | None = Field(default=None, max_length=1000)
+    reason_code: Literal["not_an_issue", "permitted"] | None = None
 
 
 class Fleet(BaseModel):
@@ -95,8 +101,11 @@ def make_router(deps: Deps) -> APIRouter:
     def take_step(request: Request, case_id: int, step: Step) -> CaseSummary:
         """Let a case take one step; who and when are remembered."""
         actor = require(deps, request, Role.OFFICER)
+        now = deps.now()
         with writing(deps.engine) as connection:
-            return decide(connection, case_id, step.action, actor.name, step.reason, deps.now())
+            case = decide(connection, case_id, step.action, actor.name, step.reason, now)
+            follow_up(connection, case_id, (step.action, step.reason_code), actor.name, now)
+            return case
 
     @router.get("/fleet")
     def fleet(request: Request) -> Fleet:

@@ -89,10 +89,17 @@ def problem_of(error: Exception) -> Problem:
     return next((problem for kind, problem in _PROBLEMS if isinstance(error, kind)), _UNKNOWN)
 
 
-def decided(number: str, state: CaseState) -> Label:
-    """What is said after a step was taken."""
+def decided(number: str, state: CaseState, agents_told: int = 0) -> Label:
+    """What is said after a step was taken, and whether agents learn from it."""
     now = STATES[state]
-    return Label(f"案卷 {number} {now.zh}", f"Case {number}: {now.en.lower()}")
+    said = Label(f"案卷 {number} {now.zh}", f"Case {number}: {now.en.lower()}")
+    if not agents_told or state not in (CaseState.REJECTED, CaseState.PENDING):
+        return said
+    if state is CaseState.PENDING:
+        return Label(f"{said.zh}，该处恢复上报", f"{said.en}; cameras report this place again")
+    return Label(
+        f"{said.zh}，该处暂不再上报", f"{said.en}; cameras will not report this place again"
+    )
 
 
 def illegal(action: str, state: CaseState) -> Label:

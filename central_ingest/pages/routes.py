@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Path, Request, Response
@@ -25,6 +26,7 @@ from central_ingest.pages.labels import QUICK_REASONS, Label
 from central_ingest.pages.maps import map_json
 from central_ingest.store import database, queries
 from central_ingest.store.access import LOCAL, Actor, Role
+from central_ingest.store.commands import follow_up, list_suppressions, revoke
 from central_ingest.store.database import Connection
 from central_ingest.store.fleet import list_workers
 from central_ingest.store.policy import read_policy
@@ -156,6 +158,14 @@ class Pages:
             said_kind=said.kind if said else None,
         )
 
+    def suppressions(self, request: Request) -> HTMLResponse:
+        """The places at which agents raise nothing for now."""
+        person = self.person(request)
+        with database.reading(self.deps.engine) as connection:
+            held = list_suppressions(connection, self.deps.now())
+            zone = _zone(connection)
+        return self.render("suppressions.html", **person, held=held, zone=zone)
+
     def one_row(self, request: Request, case_id: int, said: Said) -> HTMLResponse:
         """One row to merge, with what is said about the last step."""
         wanted = read_filter(request.query_params)
@@ -176,19 +186,21 @@ class Pages:
             said_kind=said.kind,
         )
 
-    def decide(self, actor: Actor, case_id: int, action: str, reason: str | None) -> Said:
+    def decide(self, actor: Actor, case_id: int, sent: DecisionForm) -> Said:
         """Let the case take the step, or say in words why it cannot. Raises NotFound."""
+        action, reason = sent.action, reason_text(sent.quick, sent.text)
         now: datetime = self.deps.now()
         try:
             with database.writing(self.deps.engine) as connection:
                 case = queries.decide(connection, case_id, action, actor.name, reason, now)
+                told = follow_up(connection, case_id, (action, sent.quick), actor.name, now)
         except IllegalStep:
             with database.reading(self.deps.engine) as connection:
                 state = queries.get_summary(connection, case_id).state
             return Said(answers.illegal(action, state), "error", 409)
         except ReasonMissing:
             return Said(answers.REASON_MISSING, "error", 422)
-        return Said(answers.decided(case.number, case.state))
+        return Said(answers.decided(case.number, case.state, agents_told=told))
 
 
 def _zone(connection: Connection) -> ZoneInfo:
@@ -243,7 +255,7 @@ def reason_text(quick: str, text: str) -> str | None:
 
 def _decide(pages: Pages, request: Request, case_id: int, sent: DecisionForm) -> Response:
     actor = require(pages.deps, request, Role.OFFICER)
-    said = pages.decide(actor, case_id, sent.action, reason_text(sent.quick, sent.text))
+    said = pages.decide(actor, case_id, sent)
     if not _wants_fragment(request):
         return RedirectResponse(f"/cases/{case_id}", 303)
     if sent.sender == "list":
@@ -323,6 +335,15 @@ def make_router(pages: Pages) -> APIRouter:
         request: Request, case_id: CaseId, sent: Annotated[DecisionForm, Form()]
     ) -> Response:
         return _decide(pages, request, case_id, sent)
+
+    router.add_api_route("/suppressions", pages.suppressions, methods=["GET"], response_model=None)
+
+    @router.post("/suppressions/{suppression_id}/end", response_model=None)
+    def end_suppression(request: Request, suppression_id: UUID) -> Response:
+        actor = require(pages.deps, request, Role.OFFICER)
+        with database.writing(pages.deps.engine) as connection:
+            revoke(connection, suppression_id, actor.name, pages.deps.now())
+        return RedirectResponse("/suppressions", 303)
 
     @router.get("/login", response_model=None)
     def login(next: str = "/", problem: str = "") -> Response:  # noqa: A002 - the address names it

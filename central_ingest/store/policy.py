@@ -13,10 +13,14 @@ from contract.catalogue import Category
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How long a case of each category may take, and when people work."""
+    """How long a case of each category may take, and when people work.
+
+    A place that was rejected as no issue is not reported for `suppress_days`.
+    """
 
     deadlines: dict[Category, TimeLimit] = field(default_factory=dict)
     calendar: WorkCalendar = field(default_factory=WorkCalendar)
+    suppress_days: float = 30.0
 
 
 _POLICY = TypeAdapter(Policy)

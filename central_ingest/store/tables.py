@@ -447,3 +447,29 @@ worker = Table(
     Column("detail", Text, nullable=False),
     Column("metrics", Text, nullable=False),
 )
+
+# One row a command to an agent; a suppression is its suppress command.
+command = Table(
+    "command",
+    metadata,
+    Column("command_id", Uuid, primary_key=True),
+    Column("city", String(64), nullable=False),
+    Column("agent_id", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("camera_id", String(64)),
+    Column("issue_id", Uuid),
+    Column("category", String(32)),
+    Column("until", UtcDateTime),
+    Column("case_id", RowId, ForeignKey("case.case_id")),
+    Column("asked_by", String(128), nullable=False),
+    Column("issued_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("offered_at", UtcDateTime),
+    Column("tries", Integer, nullable=False),
+    Column("revoked_at", UtcDateTime),
+    Column("revoked_by", String(128)),
+    Column("body", Json, nullable=False),
+    Index(None, "expires_at"),
+    Index(None, "kind", "until"),
+    Index(None, "case_id"),
+)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from central_ingest.cases import CaseState, Presence
 from contract.catalogue import Category, Family
-from contract.messages import CameraState, Phase, Severity, ShownMoment
+from contract.messages import CameraState, CommandKind, Phase, Severity, ShownMoment
 
 EvidenceState = Literal["present", "pending", "lost"]
 
@@ -167,3 +167,41 @@ class CameraView:
     detail: str
     looks_per_s: float
     last_heard_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionView:
+    """A place at which an agent raises nothing of a category; `suppression_id` revokes it.
+
+    `holds_at_agent` is false while the agent has not answered yet.
+    """
+
+    suppression_id: UUID
+    case_id: int | None
+    case_number: str | None
+    city: str
+    agent_id: str
+    camera_id: str
+    category: Category
+    asked_by: str
+    asked_at: datetime
+    until: datetime
+    holds_at_agent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CommandView:
+    """A command to an agent and, once there is one, its answer; `evidence` are hashes."""
+
+    command_id: UUID
+    agent_id: str
+    kind: CommandKind
+    asked_by: str
+    issued_at: datetime
+    expires_at: datetime
+    offered_at: datetime | None
+    answered_at: datetime | None
+    ok: bool | None
+    answer: str
+    evidence: list[str]
+    observation: str | None

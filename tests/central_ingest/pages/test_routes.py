@@ -231,3 +231,24 @@ def test_a_reason_joins_the_quick_one_and_the_words(
     quick: str, text: str, stored: str | None
 ) -> None:
     assert reason_text(quick, text) == stored
+
+
+def test_a_false_alarm_is_not_reported_again_until_somebody_ends_that(
+    browser: httpx.Client, seeder: Any
+) -> None:
+    seeder.see(Category.STREET_VENDOR)
+    answer = decide(browser, 1, action="reject", quick="not_an_issue")
+    assert "该处暂不再上报" in answer.text
+    page = browser.get("/suppressions")
+    assert "占道经营" in page.text
+    assert "等待网关确认" in page.text
+    address = page.text.partition('action="/suppressions/')[2].partition('"')[0]
+    assert browser.post(f"/suppressions/{address}").status_code in (200, 303)
+    assert "目前没有暂不上报的地点" in browser.get("/suppressions").text
+
+
+def test_another_reason_suppresses_nothing(browser: httpx.Client, seeder: Any) -> None:
+    seeder.see(Category.STREET_VENDOR)
+    answer = decide(browser, 1, action="reject", quick="duplicate")
+    assert "暂不再上报" not in answer.text
+    assert "目前没有暂不上报的地点" in browser.get("/suppressions").text
