@@ -13,6 +13,7 @@ from rich.console import Console
 
 from benchmarks import demo as demo_module
 from benchmarks import events_run
+from benchmarks import ingest as ingest_module
 from benchmarks import masking as masking_module
 from benchmarks import pipeline as pipeline_module
 from benchmarks.broker import BrokerError
@@ -151,6 +152,36 @@ def masking(
         json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     if check and (complaint := masking_module.failed(result)):
         print(f"masking: {complaint}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@app.command()
+def ingest(  # noqa: PLR0913 -- one parameter an option
+    *,
+    rate: Annotated[float, typer.Option(help="reports a second, all agents together")] = 8000,
+    seconds: Annotated[float, typer.Option(help="how long they report")] = 30,
+    agents: Annotated[int, typer.Option(min=2, help="simulated agents, a connection each")] = 50,
+    workers: Annotated[int, typer.Option(min=1, help="ingest processes")] = 1,
+    open_cases: Annotated[int, typer.Option(help="cases that are open already")] = 100_000,
+    flood: Annotated[float, typer.Option(help="reports a second of one agent on top")] = 0,
+    database: Annotated[
+        str | None, typer.Option(help="URL of an empty PostgreSQL; absent: SQLite")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="fail below the floors")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """Measure how fast the centre takes reports in, with duplicates, to the receipt."""
+    plan = ingest_module.Plan(rate, seconds, agents, workers, open_cases, flood, database)
+    try:
+        result = ingest_module.measure(plan)
+    except (ingest_module.IngestBenchError, BrokerError) as error:
+        print(f"ingest: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    print(ingest_module.summary(result))
+    if json_file:
+        json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    if check and (complaint := ingest_module.failed(result)):
+        print(f"ingest: {complaint}", file=sys.stderr)
         raise typer.Exit(1)
 
 

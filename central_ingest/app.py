@@ -263,9 +263,8 @@ def run_ingest(settings: Settings, worker: str, parent_pid: int | None) -> None:
             evidence_lost_after=timedelta(hours=settings.evidence.lost_after_h),
             propose_void_after=timedelta(hours=settings.cases.propose_void_after_h),
         )
-        Ingest(engine, subscriber, filing_rules(settings), house, utc_now).run(
-            stopping, worker, settings.ingest.body_max_bytes
-        )
+        rules = (filing_rules(settings), house)
+        Ingest(engine, subscriber, settings.ingest, rules, utc_now).run(stopping, worker)
 
 
 def filing_rules(settings: Settings) -> FilingRules:

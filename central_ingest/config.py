@@ -87,11 +87,18 @@ class BrokerSettings(Section):
 
 
 class IngestSettings(Section):
-    """How reports are gathered into transactions, and how many may be under way."""
+    """How reports are gathered into transactions, and how many may be under way.
 
-    batch_ms: int = Field(default=20, ge=0, le=5000)
-    batch_size: int = Field(default=500, ge=1, le=10_000)
-    receive_maximum: int = Field(default=2000, ge=1, le=65_535)
+    The broker sends at most `receive_maximum` messages that have no PUBACK. An agent is told at
+    most every `receipt_ms` what is held; beyond `agent_per_s` reports a second of one agent are
+    passed over: without a receipt, their agent offers them again.
+    """
+
+    batch_ms: int = Field(default=40, ge=0, le=5000)
+    batch_size: int = Field(default=1000, ge=1, le=10_000)
+    receive_maximum: int = Field(default=8000, ge=1, le=65_535)
+    receipt_ms: int = Field(default=250, ge=0, le=10_000)
+    agent_per_s: float = Field(default=4000, ge=1)
     body_max_bytes: int = Field(default=262_144, ge=1024)
 
 

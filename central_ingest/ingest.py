@@ -8,14 +8,18 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from central_ingest.clock import Now
+from central_ingest.config import IngestSettings
 from central_ingest.errors import StoreUnavailable
+from central_ingest.fairness import Allowances
 from central_ingest.intake import Readable, Unreadable, read
+from central_ingest.receipts import PacedReceipts, receipt_body
 from central_ingest.store.batches import REPORTS, Filed, file_batch
 from central_ingest.store.commands import any_due, take_due
 from central_ingest.store.database import Engine, reading, writing
@@ -53,6 +57,11 @@ class IngestMetrics:
         self.retries = Counter(
             "gridwatch_ingest_batch_retries",
             "Batches tried again because the database could not be used",
+            registry=self.registry,
+        )
+        self.passed_over = Counter(
+            "gridwatch_ingest_passed_over",
+            "Messages beyond what one agent may pour in; their agent offers them again",
             registry=self.registry,
         )
         self.batch_size = Histogram(
@@ -94,15 +103,18 @@ class Ingest:
         self,
         engine: Engine,
         subscriber: Subscriber,
-        rules: FilingRules,
-        house: HouseRules,
+        settings: IngestSettings,
+        rules: tuple[FilingRules, HouseRules],
         now: Now,
     ) -> None:
         self._engine = engine
         self._subscriber = subscriber
-        self._rules = rules
-        self._house = house
+        self._settings = settings
+        self._rules, self._house = rules
         self._now = now
+        self._receipts = PacedReceipts(settings.receipt_ms / 1000)
+        self._allowances = Allowances(settings.agent_per_s)
+        self._committed: deque[tuple[float, Sequence[Received]]] = deque()
         self._started_at = now()
         self._metrics = IngestMetrics()
         self._next_beat_s = 0.0
@@ -110,30 +122,61 @@ class Ingest:
         self._next_house_s = 0.0
         self._next_commands_s = 0.0
 
-    def run(self, stopping: threading.Event, name: str, body_max_bytes: int) -> None:
+    def run(self, stopping: threading.Event, name: str) -> None:
         """Work until `stopping` is set; the batch under way is finished first."""
         self._subscriber.start()
         try:
             while not stopping.is_set():
-                if batch := self._subscriber.take(_TAKE_WAIT_S):
-                    self._work(batch, body_max_bytes, stopping)
+                if batch := self._subscriber.take(self._take_wait_s):
+                    self._work(batch, stopping)
+                else:
+                    self._tell()
                 self._look_after(name)
         finally:
             self._subscriber.stop()
 
-    def _work(
-        self, batch: Sequence[Received], body_max_bytes: int, stopping: threading.Event
-    ) -> None:
-        messages = [read(one.delivery, body_max_bytes) for one in batch]
+    @property
+    def _take_wait_s(self) -> float:
+        """How long to wait for more; a receipt that waits for its pause shortens it."""
+        return min(_TAKE_WAIT_S, max(0.01, self._settings.receipt_ms / 1000))
+
+    def _work(self, batch: Sequence[Received], stopping: threading.Event) -> None:
+        now_s = time.monotonic()
+        kept = [one for one in batch if self._allowed(one, now_s)]
+        messages = [read(one.delivery, self._settings.body_max_bytes) for one in kept]
         with self._metrics.commit_s.time():
             filed = self._commit(messages, stopping)
         if filed is None:
             return
-        # Receipts first, on the same connection: the broker that has the PUBACK has the receipt,
-        # so a kill between the two costs a repeat, not a receipt.
-        self._metrics.receipts.inc(self._subscriber.send_receipts(filed.receipts))
-        self._metrics.pubacks.inc(self._subscriber.acknowledge(batch))
+        self._receipts.add(filed.told)
+        self._committed.append((time.monotonic(), batch))
+        self._tell()
+        self._metrics.passed_over.inc(len(batch) - len(kept))
         self._metrics.count(filed, messages, self._now())
+
+    def _allowed(self, received: Received, now_s: float) -> bool:
+        """Whether its agent has not used up what one agent may pour in."""
+        parts = received.delivery.topic.split("/", 4)
+        return len(parts) < 5 or self._allowances.take("/".join(parts[2:4]), now_s)
+
+    def _tell(self) -> None:
+        """Send the receipts that are due, then the PUBACKs of all batches that are receipted.
+
+        Receipts first, on the same connection: the broker that has the PUBACK has the receipt, so
+        a kill between the two costs a repeat, not a receipt. PUBACKs stay in order.
+        """
+        if not self._subscriber.connected:
+            self._receipts.forget()
+        now, now_s = self._now(), time.monotonic()
+        due = [
+            (outbox[0], receipt_body(outbox, told, now))
+            for outbox, told in self._receipts.due(now_s)
+        ]
+        self._metrics.receipts.inc(self._subscriber.send_receipts(due))
+        told_until_s = now_s - self._settings.receipt_ms / 1000
+        while self._committed and (self._receipts.empty or self._committed[0][0] <= told_until_s):
+            _, batch = self._committed.popleft()
+            self._metrics.pubacks.inc(self._subscriber.acknowledge(batch))
 
     def _commit(
         self, messages: Sequence[Readable | Unreadable], stopping: threading.Event

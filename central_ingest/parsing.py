@@ -84,6 +84,17 @@ class QuickEvidence(Struct, frozen=True, gc=False):
     kind: Literal["still", "still_marked", "clip"]
     media_type: str
     bytes: _Positive
+    moment: Literal["raised", "cleared"] | None = None
+    captured_text: _Time | None = field(default=None, name="captured_at")
+
+    def __post_init__(self) -> None:
+        if self.captured_text is not None:
+            datetime.fromisoformat(self.captured_text)
+
+    @property
+    def captured_at(self) -> datetime | None:
+        """When the picture was taken, or the clip begins."""
+        return datetime.fromisoformat(self.captured_text) if self.captured_text else None
 
 
 class QuickModel(Struct, frozen=True, gc=False):

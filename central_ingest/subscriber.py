@@ -1,17 +1,17 @@
 """MQTT → deliveries in batches; PUBACK only when told that a batch is committed.
 
-The network thread puts deliveries into a bounded queue; the broker sends at most
-`receive_maximum` of them without a PUBACK, so the queue never holds more than that for each
-connection. A PUBACK belongs to the connection on which its message came: after a reconnect the
-broker sends the message again, and the old PUBACK is not sent.
+The network thread puts deliveries into a queue; the broker sends at most `receive_maximum` of
+them without a PUBACK, and more than that are not taken, so the queue is bounded: back-pressure
+goes to the broker, not into memory. PUBACKs are sent in the order in which messages came. One
+belongs to the connection on which its message came: after a reconnect the broker sends the message
+again, and the old PUBACK is not sent.
 """
 
-import contextlib
 import logging
-import queue
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,11 +27,12 @@ from central_ingest.clock import Now
 from central_ingest.config import BrokerSettings, IngestSettings
 from central_ingest.errors import SubscriberStopped
 from central_ingest.intake import READ_LEAVES, Delivery
-from contract.messages import Command, Receipt, encode
+from contract.messages import Command, encode
 from contract.topics import AgentAddress, Leaf, subscription
 
 _log = logging.getLogger(__name__)
-_RECEIPTS_WAITING_MAX = 1000
+_RECEIPTS_WAITING_MAX = 10_000
+_LOOK_S = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class Subscriber:
         self._broker = broker
         self._limits = limits
         self._now = now
-        self._queue: queue.Queue[Received] = queue.Queue(limits.receive_maximum)
+        self._queue: deque[Received] = deque()
+        self._arrived = threading.Event()
         # Held while PUBACKs and receipts are handed to the client and while a connection ends,
         # so that nothing of an old connection reaches a new one.
         self._lock = threading.Lock()
@@ -76,7 +78,7 @@ class Subscriber:
         client.on_message = self._on_message
         client.max_queued_messages_set(_RECEIPTS_WAITING_MAX)
         # Receipts must not wait for each other: PUBACKs follow them in order.
-        client.max_inflight_messages_set(_RECEIPTS_WAITING_MAX)
+        client.max_inflight_messages_set(0)
         client.reconnect_delay_set(1, self._broker.reconnect_max_s)
         if self._broker.username is not None:
             secret = self._broker.password
@@ -118,18 +120,19 @@ class Subscriber:
         A batch ends at `batch_size` deliveries, or `batch_ms` after its first, or when as many
         came as the broker sends without a PUBACK. Raises SubscriberStopped.
         """
-        batch: list[Received] = []
-        with contextlib.suppress(queue.Empty):
-            batch.append(self._queue.get(timeout=wait_s))
-            until = time.monotonic() + self._limits.batch_ms / 1000
-            while len(batch) < self._limits.batch_size:
-                left = until - time.monotonic()
-                batch.append(
-                    self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait()
-                )
-        if not batch:
+        if not self._queue and not self._arrived.wait(wait_s):
             self._check_thread()
-        return batch
+            return []
+        ends_s = time.monotonic() + self._limits.batch_ms / 1000
+        while len(self._queue) < self._limits.batch_size and not self._stopping.is_set():
+            left_s = ends_s - time.monotonic()
+            if left_s <= 0:
+                break
+            self._stopping.wait(min(left_s, _LOOK_S))
+        self._arrived.clear()
+        return [
+            self._queue.popleft() for _ in range(min(len(self._queue), self._limits.batch_size))
+        ]
 
     def acknowledge(self, batch: Sequence[Received]) -> int:
         """PUBACK what came on the present connection; returns how many that were."""
@@ -141,13 +144,13 @@ class Subscriber:
                 self._client.ack(one.mid, one.qos)
         return len(mine)
 
-    def send_receipts(self, receipts: Sequence[tuple[AgentAddress, Receipt]]) -> int:
+    def send_receipts(self, receipts: Sequence[tuple[AgentAddress, bytes]]) -> int:
         """Publish receipts; while disconnected they are dropped, for agents ask again."""
         with self._lock:
             if not self._connected:
                 return 0
-            for address, receipt in receipts:
-                self._client.publish(address.topic(Leaf.RECEIPT), encode(receipt), qos=1)
+            for address, body in receipts:
+                self._client.publish(address.topic(Leaf.RECEIPT), body, qos=1)
         return len(receipts)
 
     def send_commands(self, commands: Sequence[tuple[AgentAddress, Command]]) -> int:
@@ -214,10 +217,10 @@ class Subscriber:
         properties = dict(getattr(message.properties, "UserProperty", []))
         delivery = Delivery(_topic(message), bytes(message.payload), self._now(), properties)
         received = Received(delivery, self._connection_id, message.mid, message.qos)
-        while not self._stopping.is_set():
-            with contextlib.suppress(queue.Full):
-                self._queue.put(received, timeout=0.2)
-                return
+        while len(self._queue) >= self._limits.receive_maximum and not self._stopping.is_set():
+            self._stopping.wait(_LOOK_S)
+        self._queue.append(received)
+        self._arrived.set()
 
 
 def _topic(message: MQTTMessage) -> str:

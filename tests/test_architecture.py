@@ -17,7 +17,7 @@ PURE = {
     "edge_agent.issues", "edge_agent.observations", "edge_agent.zones", "edge_agent.place", "edge_agent.masking",
     "edge_agent.reports", "edge_agent.detections", "edge_agent.looks",
     "edge_agent.policy", "edge_agent.sun", "edge_agent.suppressions", "edge_agent.presence", "edge_agent.issue_state", "edge_agent.grid",
-    "central_ingest.dedup", "central_ingest.spots", "central_ingest.grouping", "central_ingest.parsing", "central_ingest.cases", "central_ingest.calendar",
+    "central_ingest.dedup", "central_ingest.spots", "central_ingest.grouping", "central_ingest.parsing", "central_ingest.receipts", "central_ingest.fairness", "central_ingest.cases", "central_ingest.calendar",
 }  # fmt: skip
 IMPURE_LIBRARIES = {
     "logging", "socket", "sqlite3", "subprocess", "threading", "time", "random", "urllib",

@@ -8,7 +8,7 @@ batch is filed all the same.
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from sqlalchemy.exc import CompileError, DataError, IntegrityError
 from central_ingest.errors import ConflictingReport, UnstorableReport
 from central_ingest.intake import SEQ_MAX, Readable, Unreadable, place_of
 from central_ingest.parsing import QuickReport, Report
+from central_ingest.receipts import Outbox, Told
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import insert_new
 from central_ingest.store.database import Engine, writing
@@ -28,8 +29,6 @@ from contract.messages import (
     CameraHealth,
     CommandResult,
     IssueReport,
-    Quarantined,
-    Receipt,
 )
 from contract.topics import AgentAddress
 
@@ -51,22 +50,13 @@ _REASON_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """What a committed batch did, and the receipts that may now be sent.
+    """What a committed batch did, and what agents may now be told.
 
     `outcomes` counts pairs of phase (or kind of message) and outcome.
     """
 
-    receipts: tuple[tuple[AgentAddress, Receipt], ...]
+    told: tuple[tuple[Outbox, Told], ...]
     outcomes: Counter[tuple[str, str]]
-
-
-@dataclass(slots=True)
-class _Held:
-    """What one agent's outbox is told."""
-
-    seqs: list[int] = field(default_factory=list)
-    quarantined: dict[int, str] = field(default_factory=dict)
-    asked: set[str] = field(default_factory=set)
 
 
 class _Batch:
@@ -77,7 +67,7 @@ class _Batch:
         self._filing = Filing(connection, rules, now)
         self._now = now
         self.outcomes: Counter[tuple[str, str]] = Counter()
-        self.held: dict[tuple[AgentAddress, UUID], _Held] = {}
+        self.told: dict[Outbox, Told] = {}
 
     def file(self, messages: Sequence[Readable | Unreadable]) -> None:
         self._filing.prepare(
@@ -97,7 +87,7 @@ class _Batch:
         self._filing.write()
 
     @property
-    def here(self) -> frozenset[str]:
+    def _here(self) -> frozenset[str]:
         return self._filing.desk.evidence_here
 
     def _file_report(self, message: Readable, report: Report) -> None:
@@ -106,9 +96,9 @@ class _Batch:
         except (ConflictingReport, UnstorableReport) as error:
             self._quarantine(_failed(message, error))
             return
-        held = self._held(message.address, report.outbox_id)
-        held.seqs.append(report.seq)
-        held.asked.update(named.sha256 for named in report.evidence)
+        told = self._told(message.address, report.outbox_id)
+        told.seqs.append(report.seq)
+        told.evidence.update(n.sha256 for n in report.evidence if n.sha256 in self._here)
         self.outcomes[report.phase.value, outcome.value] += 1
 
     def _hold(self, message: AgentStatus | CameraHealth | CommandResult) -> None:
@@ -126,12 +116,12 @@ class _Batch:
         hold_quarantined(self._connection, message, self._now)
         self.outcomes["unreadable", "quarantined"] += 1
         if message.address is not None and message.place is not None:
-            held = self._held(message.address, message.place.outbox_id)
-            held.seqs.append(message.place.seq)
-            held.quarantined[message.place.seq] = message.reason
+            told = self._told(message.address, message.place.outbox_id)
+            told.seqs.append(message.place.seq)
+            told.quarantined[message.place.seq] = message.reason
 
-    def _held(self, address: AgentAddress, outbox_id: UUID) -> _Held:
-        return self.held.setdefault((address, outbox_id), _Held())
+    def _told(self, address: AgentAddress, outbox_id: UUID) -> Told:
+        return self.told.setdefault((address, outbox_id), Told())
 
 
 def file_batch(
@@ -155,28 +145,13 @@ def file_batch(
         middle = len(messages) // 2
         halves = (messages[:middle], messages[middle:])
         return _joined(file_batch(engine, half, rules, now) for half in halves)
-    receipts = tuple(
-        (address, _receipt(address, outbox_id, held, batch.here, now))
-        for (address, outbox_id), held in batch.held.items()
-    )
-    return Filed(receipts, batch.outcomes)
+    return Filed(tuple(batch.told.items()), batch.outcomes)
 
 
 def _joined(parts: Iterable[Filed]) -> Filed:
     listed = list(parts)
     outcomes = sum((part.outcomes for part in listed), Counter[tuple[str, str]]())
-    return Filed(tuple(one for part in listed for one in part.receipts), outcomes)
-
-
-def ranges_of(seqs: Iterable[int]) -> tuple[tuple[int, int], ...]:
-    """Rising, separate ranges that hold exactly these numbers."""
-    ranges: list[tuple[int, int]] = []
-    for seq in sorted(set(seqs)):
-        if ranges and ranges[-1][1] == seq - 1:
-            ranges[-1] = (ranges[-1][0], seq)
-        else:
-            ranges.append((seq, seq))
-    return tuple(ranges)
+    return Filed(tuple(one for part in listed for one in part.told), outcomes)
 
 
 def hold_quarantined(connection: Connection, message: Unreadable, now: datetime) -> None:
@@ -213,18 +188,3 @@ def _failed(readable: Readable, error: BaseException) -> Unreadable:
     if place is not None and place.seq > SEQ_MAX:
         place = None
     return Unreadable(readable.delivery, said[:_REASON_MAX], readable.address, place)
-
-
-def _receipt(
-    address: AgentAddress, outbox_id: UUID, held: _Held, here: frozenset[str], now: datetime
-) -> Receipt:
-    return Receipt(
-        agent_id=address.agent_id,
-        outbox_id=outbox_id,
-        ranges=ranges_of(held.seqs),
-        quarantined=tuple(
-            Quarantined(seq=seq, reason=reason) for seq, reason in sorted(held.quarantined.items())
-        ),
-        centre_time=now,
-        evidence=tuple(sorted(held.asked & here)),
-    )

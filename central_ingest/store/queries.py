@@ -127,6 +127,22 @@ def count_quarantined(connection: Connection) -> int:
     return int(connection.execute(select(func.count()).where(waiting)).scalar_one())
 
 
+def count_everything(connection: Connection) -> dict[str, int]:
+    """How many rows there are of what must be neither lost nor doubled."""
+    identities = select(t.report.c.issue_id, t.report.c.revision).distinct().subquery()
+    counted = {
+        "reports": t.report,
+        "identities": identities,
+        "sightings": t.sighting,
+        "cases": t.case,
+        "quarantined": t.quarantine,
+    }
+    return {
+        name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+        for name, table in counted.items()
+    }
+
+
 def changes_since(connection: Connection, change_id: int, limit: int = 100) -> list[Change]:
     """Changes after `change_id`, oldest first."""
     rows = connection.execute(

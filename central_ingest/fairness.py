@@ -1,0 +1,48 @@
+"""How much one agent may pour in, so that the others' reports stay quick. Pure.
+
+A bucket an agent: `per_s` reports a second, and two seconds' worth at once. What comes beyond is
+passed over: it is not held and gets no receipt, so its agent keeps it and offers it again.
+"""
+
+from dataclasses import dataclass
+
+_BURST_S = 2.0
+_KEPT_MAX = 10_000
+
+
+@dataclass(slots=True)
+class _Bucket:
+    left: float
+    at_s: float
+
+
+class Allowances:
+    """The buckets of all agents that were heard lately."""
+
+    def __init__(self, per_s: float) -> None:
+        self._per_s = per_s
+        self._buckets: dict[str, _Bucket] = {}
+
+    def take(self, agent_id: str, now_s: float) -> bool:
+        """Whether this agent may have one more report filed at `now_s` (any rising clock)."""
+        full = self._per_s * _BURST_S
+        bucket = self._buckets.get(agent_id)
+        if bucket is None:
+            self._drop_full(now_s)
+            bucket = self._buckets[agent_id] = _Bucket(full, now_s)
+        bucket.left = min(full, bucket.left + (now_s - bucket.at_s) * self._per_s)
+        bucket.at_s = now_s
+        if bucket.left < 1:
+            return False
+        bucket.left -= 1
+        return True
+
+    def _drop_full(self, now_s: float) -> None:
+        """Forget agents that were silent long enough to have a full bucket again."""
+        if len(self._buckets) < _KEPT_MAX:
+            return
+        self._buckets = {
+            agent: bucket
+            for agent, bucket in self._buckets.items()
+            if now_s - bucket.at_s < _BURST_S
+        }
