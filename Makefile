@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test nightly check lint format types docs reference clean
+.PHONY: demo block-blender test nightly check lint format types docs reference clean
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/python -m benchmarks demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PORT),--port $(PORT))
@@ -30,17 +30,27 @@ docs: $(VENV)/test.stamp
 reference: $(VENV)/test.stamp
 	$(BIN)/python docs/generate.py
 
+# Blender's Python module pins an older numpy, so it has an environment of its own.
+block-blender: .venv-block/stamp
+
 format: $(VENV)/test.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .cache runs/demo build dist *.egg-info central_ingest/pages/node_modules central_ingest/pages/static/vendor
+	rm -rf $(VENV) .venv-block .cache runs/demo build dist *.egg-info central_ingest/pages/node_modules central_ingest/pages/static/vendor
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); sh tests/system/packages.sh python3-venv && $(PYTHON) -m venv $(VENV); }
+
+.venv-block/stamp: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "Blender's Python module needs Python 3.11; name it: make PYTHON=python3.11 block-blender"; exit 1; }
+	@$(PYTHON) -m venv .venv-block
+	@.venv-block/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[block]'
+	@touch $@
 
 $(VENV)/demo.stamp: pyproject.toml central_ingest/pages/package-lock.json | $(BIN)/python
 	@echo "installing the agent and the centre …"

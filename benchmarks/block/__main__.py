@@ -9,12 +9,14 @@ from typing import Annotated
 import cv2
 import typer
 
+from benchmarks.block import jobs
 from benchmarks.block.compose import Stage, encode, screen
 from benchmarks.block.errors import BlockError
 from benchmarks.block.jobs import Scene, tasks
-from benchmarks.block.rendering import DEFAULT_BLENDER, ROOT, render
+from benchmarks.block.rendering import DEFAULT_BLENDER, ROOT, render, render_training
 from benchmarks.block.script import SCRIPT, Clip, Day, load_day
 from benchmarks.block.site import write_site
+from benchmarks.block.training import pictures, write_labels
 
 DEMO = ROOT / "camera_configs" / "demo"
 CACHE = ROOT / ".cache" / "block"
@@ -36,12 +38,9 @@ def everything(
     out: Out = DEMO,
 ) -> None:
     """Render what the cache lacks, then write clips, truth, camera files, grid and components."""
-    with _explained():
-        day = load_day(script)
-        for scene in _scenes(day, None, cache):
-            render(scene, list(tasks(scene)), blender, print)
-            encode(scene, out / f"{scene.clip.name}.mp4")
-        write_site(day, out)
+    render_command(None, script, cache, blender)
+    compose_command(None, script, cache, out)
+    site_command(script, out)
 
 
 @app.command("render")
@@ -51,9 +50,11 @@ def render_command(
 ) -> None:  # fmt: skip
     """Render the pictures that clips are made of; what the cache holds is not rendered again."""
     with _explained():
-        for scene in _scenes(load_day(script), names, cache):
-            count = render(scene, list(tasks(scene)), blender, print)
-            print(f"{scene.clip.name}: {count} rendered")
+        day = load_day(script)
+        for clip in _clips(day, names):
+            scenes = jobs.scenes(day, clip, cache)
+            count = sum(render(scene, list(tasks(scene)), blender, print) for scene in scenes)
+            print(f"{clip.name}: {count} rendered")
 
 
 @app.command("compose")
@@ -62,9 +63,10 @@ def compose_command(
 ) -> None:
     """Make the clips from rendered pictures."""
     with _explained():
-        for scene in _scenes(load_day(script), names, cache):
-            path = out / f"{scene.clip.name}.mp4"
-            encode(scene, path)
+        day = load_day(script)
+        for clip in _clips(day, names):
+            path = out / f"{clip.name}.mp4"
+            encode(day, clip, cache, path)
             print(f"{path}: {path.stat().st_size:,} bytes")
 
 
@@ -84,13 +86,24 @@ def still_command(
 ) -> None:  # fmt: skip
     """Write one moment of a clip as a picture, without noise and compression."""
     with _explained():
-        scene = _scenes(load_day(script), [name], cache)[0]
+        day = load_day(script)
+        scene = Scene(day, _clips(day, [name])[0], cache)
         if not cv2.imwrite(str(picture), screen(Stage(scene).light(at_s))):
             raise BlockError(f"{picture}: cannot be written; name a .png, .jpg or .webp")
 
 
-def _scenes(day: Day, names: list[str] | None, cache: Path) -> list[Scene]:
-    return [Scene(day, clip, cache) for clip in _clips(day, names)]
+@app.command("training")
+def training_command(
+    folder: Annotated[Path, typer.Argument(help="new folder, in YOLO's layout")],
+    count: Annotated[int, typer.Option(min=1, help="pictures")] = 120,
+    seed: Annotated[int, typer.Option(min=1, help="another seed, other pictures")] = 1,
+    script: Script = SCRIPT, blender: Blender = DEFAULT_BLENDER,
+) -> None:  # fmt: skip
+    """Render labelled pictures of other streets than the demo's, for training."""
+    with _explained():
+        found = list(pictures(load_day(script), count, seed))
+        render_training(found, folder, blender, print)
+        write_labels(found, folder)
 
 
 def _clips(day: Day, names: list[str] | None) -> list[Clip]:

@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 
 from benchmarks.block.actors import Pose, poses
 from benchmarks.block.errors import RenderError
-from benchmarks.block.jobs import Scene, Task, patch, plate, sprite
+from benchmarks.block.jobs import Scene, Task, patch, plate, scenes, sprite
+from benchmarks.block.script import Clip, Day
 from benchmarks.block.things import Placed
 from benchmarks.block.truths import FPS
+from benchmarks.block.views import camera_at, light_share, turning, view_at
 
 Linear = NDArray[np.float32]
 Bgr = NDArray[np.uint8]
 # Pictures are stored two stops under: full scale is four times white.
 FULL_SCALE = 4.0
 FEATHER_PX = 5
+SMEAR_PX = 15
 CRF = "29"
 
 
@@ -43,6 +46,11 @@ def _to_screen() -> NDArray[np.uint8]:
         mapped <= 0.0031308, mapped * 12.92, 1.055 * np.power(mapped, 1 / 2.4) - 0.055
     )
     return np.asarray(np.clip(screen, 0, 1) * 255 + 0.5, np.uint8)
+
+
+def to_light(coded: NDArray[np.uint16]) -> Linear:
+    """Light [H, W, 3] of what Blender stored, as 16-bit steps of sRGB's curve."""
+    return np.asarray(_to_linear()[coded[..., :3]], np.float32)
 
 
 def screen(light: Linear) -> Bgr:
@@ -85,7 +93,7 @@ class Stage:
                 f"{path}: the {task.kind} for {self._scene.clip.name} is not rendered; "
                 "run `python -m benchmarks.block render` first"
             )
-        light: Linear = _to_linear()[coded[..., :3]]
+        light = to_light(np.asarray(coded, np.uint16))
         if coded.shape[2] == 3:
             return light
         alpha = coded[..., 3:].astype(np.float32) / 65535
@@ -139,19 +147,32 @@ def _over(frame: Linear, made: Linear, matrix: NDArray[np.float64]) -> None:
     part += laid[..., :3]
 
 
-def frames(scene: Scene) -> Iterator[Bgr]:
+def frames(day: Day, clip: Clip, cache: Path) -> Iterator[Bgr]:
     """Yield a clip's frames, the same for the same pictures."""
-    stage, light = Stage(scene), scene.light
-    count = round(scene.day.hours[scene.clip.hour].seconds * FPS)
+    light = day.lights[day.hours[clip.hour].light]
+    stages = {scene.view: Stage(scene) for scene in scenes(day, clip, cache)}
+    count = round(day.hours[clip.hour].seconds * FPS)
     rng = np.random.default_rng(count)
-    height, width = scene.camera.height, scene.camera.width
-    noise = [_noise(rng, (height, width), light.noise) for _ in range(6)]
+    camera = camera_at(day, clip, 0.0)
+    noise = [_noise(rng, (camera.height, camera.width), light.noise) for _ in range(6)]
     for number in range(count):
-        found = stage.light(number / FPS)
+        at_s = number / FPS
+        found = stages[view_at(clip, at_s)].light(at_s) * np.float32(light_share(clip, at_s))
+        if turning(clip, at_s):
+            found = _turned(day, clip, found, at_s)
         if light.rain:
             _rain(found, rng, light.rain)
         noisy = screen(found).astype(np.int16) + noise[number % len(noise)][..., None]
         yield np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def _turned(day: Day, clip: Clip, frame: Linear, at_s: float) -> Linear:
+    """What the camera sees on its way: the last view turned about its lens, and smeared."""
+    before = camera_at(day, clip, view_at(clip, at_s).start_s)
+    way = before.seen_from(camera_at(day, clip, at_s))
+    size = (frame.shape[1], frame.shape[0])
+    turned = cv2.warpPerspective(frame, way, size, borderMode=cv2.BORDER_REFLECT)
+    return np.asarray(cv2.blur(turned, (SMEAR_PX, 1)), np.float32)
 
 
 def _noise(rng: np.random.Generator, size: tuple[int, int], sigma: float) -> NDArray[np.int16]:
@@ -168,15 +189,16 @@ def _rain(frame: Linear, rng: np.random.Generator, streaks: int) -> None:
     frame += layer[..., None] * 0.05
 
 
-def encode(scene: Scene, out: Path) -> None:
-    """Write a clip as H.264, one key frame every two seconds."""
+def encode(day: Day, clip: Clip, cache: Path, out: Path) -> None:
+    """Write a clip as H.264. Raises RenderError for a picture that is not rendered."""
+    camera = camera_at(day, clip, 0.0)
     with av.open(str(out), "w", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=FPS)
-        stream.width, stream.height = scene.camera.width, scene.camera.height
+        stream.width, stream.height = camera.width, camera.height
         stream.pix_fmt = "yuv420p"
         stream.time_base = Fraction(1, FPS)
-        stream.options = {"crf": CRF, "preset": "slow", "g": str(10 * FPS), "threads": "2"}
-        for picture in frames(scene):
+        stream.options = {"crf": CRF, "preset": "slow", "g": str(5 * FPS), "threads": "2"}
+        for picture in frames(day, clip, cache):
             for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")):
                 container.mux(packet)
         for packet in stream.encode():

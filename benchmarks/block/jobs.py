@@ -12,10 +12,10 @@ import numpy as np
 
 from benchmarks.block.actors import sprites
 from benchmarks.block.geometry import Array, Camera
-from benchmarks.block.script import Clip, CoverState, Day, Light
+from benchmarks.block.script import Clip, CoverState, Day, Light, View
 from benchmarks.block.statics import lid, state_of, statics, surround
 from benchmarks.block.things import Placed
-from benchmarks.block.truths import camera_of
+from benchmarks.block.views import HOME, camera_in
 
 # Raised when geometry, materials or lights change what is rendered: cached pictures then expire.
 LOOK = 1
@@ -58,17 +58,18 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """All that the pictures of one clip share, and where they are kept."""
+    """All that the pictures of one clip in one view share, and where they are kept."""
 
     day: Day
     clip: Clip
     cache: Path
+    view: View = HOME
     quality: Quality = Quality()
 
     @property
     def camera(self) -> Camera:
-        """The clip's camera."""
-        return camera_of(self.day, self.clip.camera)
+        """The clip's camera in this view."""
+        return camera_in(self.day, self.clip, self.view)
 
     @property
     def light(self) -> Light:
@@ -101,6 +102,11 @@ class Scene:
         return self.head() | {
             "tasks": [task.as_json() | {"out": str(self.path(task).resolve())} for task in tasks]
         }
+
+
+def scenes(day: Day, clip: Clip, cache: Path) -> tuple[Scene, ...]:
+    """A clip's scenes, one a view of its camera, in their order."""
+    return tuple(Scene(day, clip, cache, view) for view in (HOME, *clip.views))
 
 
 def tasks(scene: Scene) -> Iterator[Task]:

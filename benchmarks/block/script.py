@@ -175,13 +175,32 @@ class Hour(_Part):
     events: tuple[Matter, ...] = ()
 
 
+class View(_Part):
+    """From `start_s` on the camera looks aside and down; it turned for `turn_s`, or was hit."""
+
+    start_s: float
+    heading_deg: float = 0.0
+    down_deg: float = 0.0
+    turn_s: float = 0.0
+
+
+class Dark(_Part):
+    """From `start_s` to `end_s` only a share of the light reaches the sensor."""
+
+    start_s: float
+    end_s: float
+    share: float
+
+
 class Clip(_Part):
-    """A clip that ships: one camera during one hour."""
+    """A clip: one camera during one hour."""
 
     name: str
     title: str
     camera: str
     hour: str
+    views: tuple[View, ...] = ()
+    darks: tuple[Dark, ...] = ()
 
 
 class Day(_Part):

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.block.script import Bin, Clip, Cover, Day
-from benchmarks.block.truths import camera_of, origin_of, truth_text
+from benchmarks.block.truths import truth_text
+from benchmarks.block.views import camera_at, origin_of
 
 STANDARD = "GB/T 47678.5-2026"
 # Where ground points are taken: spread over the ground that matters, in fractions of the picture.
@@ -53,7 +54,7 @@ def components_text(day: Day) -> str:
 
 def camera_text(day: Day, clip: Clip) -> str:
     """A camera file: its ground points follow exactly from the camera's pose."""
-    camera = camera_of(day, clip.camera)
+    camera = camera_at(day, clip, 0.0)
     pixels = np.array(POINTS_XYN) * (camera.width, camera.height)
     points = _lonlat(day, camera.ground(pixels))
     lon, lat = _lonlat(day, np.array([camera.at[:2]]))[0]
@@ -68,7 +69,7 @@ def camera_text(day: Day, clip: Clip) -> str:
         "streams:",
         f"  detect: {{url: {clip.name}.mp4, loop: true}}",
         "looks:",
-        "  default: {every_s: 0.5}",
+        "  default: {every_s: 1, tiles: [2, 2]}",
         f"# Of a camera {camera.at[2]} m high with {camera.focal_px:.0f} px of focal length.",
         "place:",
         "  crs: CGCS2000",

@@ -52,6 +52,11 @@ class Placed:
         """Corners of its body in the street, [N, 3]."""
         return self._placed(extent(self.asset).body)
 
+    def overhang(self) -> Array:
+        """Corners of what is not its body, such as a sunshade, in the street; [N, 3]."""
+        found = extent(self.asset)
+        return self._placed(found.rest or found.body)
+
     def everything(self) -> Array:
         """Corners of all of it in the street, [N, 3]."""
         found = extent(self.asset)

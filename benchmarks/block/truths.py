@@ -11,31 +11,24 @@ from shapely.geometry import box as rectangle
 from shapely.geometry.base import BaseGeometry
 
 from benchmarks.block.actors import poses
-from benchmarks.block.geometry import Array, Camera, Origin
+from benchmarks.block.geometry import Array, Camera
 from benchmarks.block.script import Clip, Day, Matter
 from benchmarks.block.statics import statics
 from benchmarks.block.things import Placed
+from benchmarks.block.views import camera_at, camera_in, light_share, origin_of
 
 FPS = 10
 EVERY_S = 0.5
 # An object counts as seen when so much of its outline is in the picture and not covered.
 VISIBLE_SHARE = 0.35
+# Below this share of its light a camera sees nothing.
+LIT_SHARE = 0.2
 # Lists of numbers stand on one line, and so does each moment's box.
 _NUMBERS = re.compile(r"\[[-\d.,\s]+\]|\{\s*\"t_s\"[^}]*\}")
 # What is smaller or hardly in the picture is no event of this camera.
 SEEN_PX = 22.0
 SEEN_SHARE = 0.6
-
-
-def camera_of(day: Day, name: str) -> Camera:
-    """The camera of that name."""
-    own = day.cameras[name]
-    return Camera(own.at, own.heading_deg, own.down_deg, own.focal_px)
-
-
-def origin_of(day: Day) -> Origin:
-    """Where the street lies on the map."""
-    return Origin(day.origin.lon, day.origin.lat, day.origin.heading_deg)
+SEEN_TIME_SHARE = 0.5
 
 
 def truth_text(day: Day, clip: Clip) -> str:
@@ -46,13 +39,13 @@ def truth_text(day: Day, clip: Clip) -> str:
 
 def truth(day: Day, clip: Clip) -> dict[str, Any]:
     """A clip's truth as plain values."""
-    hour, camera = day.hours[clip.hour], camera_of(day, clip.camera)
+    hour, camera = day.hours[clip.hour], camera_at(day, clip, 0.0)
     events, distractors = [], list(_distractors(day, clip))
     for matter in hour.events:
         event = _event(day, clip, matter)
         if event is None:
             continue
-        if _worth(event["box"], _whole(day, clip, matter)):
+        if _worth(event, _whole(day, clip, matter)):
             events.append(event)
         else:
             distractors.append(_too_small(matter, event["box"]))
@@ -64,20 +57,29 @@ def truth(day: Day, clip: Clip) -> dict[str, Any]:
         "width": camera.width,
         "height": camera.height,
         "seconds": hour.seconds,
-        "homography": (camera.ground_homography() + 0.0).round(9).tolist(),
+        "homography": _homography(camera),
+        "views": [
+            {"start_s": view.start_s, "homography": _homography(camera_in(day, clip, view))}
+            for view in clip.views
+        ],
         "events": events,
         "distractors": distractors,
     }
 
 
+def _homography(camera: Camera) -> list[list[float]]:
+    found: list[list[float]] = (camera.ground_homography().round(9) + 0.0).tolist()
+    return found
+
+
 def _event(day: Day, clip: Clip, matter: Matter) -> dict[str, Any] | None:
-    camera = camera_of(day, clip.camera)
     boxes = list(_boxes(day, clip, matter))
     if not boxes:
         return None
     middle = [one["box"] for one in boxes][len(boxes) // 2]
     thing = subject(day, day.hours[clip.hour].events.index(matter), clip.hour, _middle_s(matter))
-    footprint = footprint_of(day, matter, thing)
+    camera = camera_at(day, clip, _middle_s(matter))
+    footprint = Polygon(thing.footprint())
     cells = cells_of(day, footprint)
     component = matter.of if matter.of in _components(day) else None
     outline = np.array(footprint.exterior.coords)[:-1]
@@ -102,14 +104,14 @@ def _middle_s(matter: Matter) -> float:
 
 
 def _boxes(day: Day, clip: Clip, matter: Matter) -> Iterator[dict[str, Any]]:
-    camera = camera_of(day, clip.camera)
     number = day.hours[clip.hour].events.index(matter)
     for step in range(int((matter.end_s - matter.start_s) / EVERY_S)):
         at_s = matter.start_s + step * EVERY_S
         thing = subject(day, number, clip.hour, at_s)
-        pixels = in_picture(camera, thing.body())
+        pixels = in_picture(camera_at(day, clip, at_s), thing.body())
         if pixels is not None:
-            seen = visible_share(day, clip, thing, at_s) >= VISIBLE_SHARE
+            lit = light_share(clip, at_s) >= LIT_SHARE
+            seen = lit and visible_share(day, clip, thing, at_s) >= VISIBLE_SHARE
             yield {"t_s": round(at_s, 2), "box": pixels, "visible": seen}
 
 
@@ -125,11 +127,6 @@ def subject(day: Day, number: int, hour_name: str, at_s: float) -> Placed:
     if not found:
         raise ValueError(f"event {hour.events[number].id}: {of!r} is not in the street at {at_s} s")
     return found[0].parts[0]
-
-
-def footprint_of(_day: Day, _matter: Matter, thing: Placed) -> Polygon:
-    """The ground that an event covers, in metres of the street."""
-    return Polygon(thing.footprint())
 
 
 def cells_of(day: Day, footprint: Polygon) -> list[str]:
@@ -167,13 +164,17 @@ def silhouette(camera: Camera, points: Array) -> BaseGeometry:
 
 def visible_share(day: Day, clip: Clip, thing: Placed, at_s: float) -> float:
     """How much of a thing's outline is in the picture and not behind something nearer."""
-    camera = camera_of(day, clip.camera)
+    camera = camera_at(day, clip, at_s)
     own = silhouette(camera, thing.body())
+    if not own.area:
+        return 0.0
     away = _away(camera, thing)
     others = [part for pose in poses(day, day.hours[clip.hour], at_s) for part in pose.parts]
     standing = [s for s in statics(day) if s.asset.split(":")[0] in {"tree", "lamp", "car"}]
     nearer = [one for one in others + standing if one != thing and _away(camera, one) < away - 0.2]
-    covered = union_all([silhouette(camera, one.body()) for one in nearer])
+    shades = [one for one in nearer if re.match(r"cart:\d+:", one.asset)]
+    hulls = [one.body() for one in nearer] + [one.overhang() for one in shades]
+    covered = union_all([silhouette(camera, hull) for hull in hulls])
     frame = rectangle(0, 0, camera.width, camera.height)
     return float(own.intersection(frame).difference(covered).area / own.area)
 
@@ -184,15 +185,17 @@ def _away(camera: Camera, thing: Placed) -> float:
 
 def _whole(day: Day, clip: Clip, matter: Matter) -> float:
     """How much of the thing's outline lies in the picture at all."""
-    camera = camera_of(day, clip.camera)
+    camera = camera_at(day, clip, _middle_s(matter))
     number = day.hours[clip.hour].events.index(matter)
     own = silhouette(camera, subject(day, number, clip.hour, _middle_s(matter)).body())
     frame = rectangle(0, 0, camera.width, camera.height)
     return float(own.intersection(frame).area / own.area) if own.area else 0.0
 
 
-def _worth(box: list[float], share: float) -> bool:
-    return box[2] - box[0] >= SEEN_PX and share >= SEEN_SHARE
+def _worth(event: dict[str, Any], share: float) -> bool:
+    box, moments = event["box"], [one["visible"] for one in event["boxes"]]
+    seen = sum(moments) >= SEEN_TIME_SHARE * len(moments)
+    return seen and box[2] - box[0] >= SEEN_PX and share >= SEEN_SHARE
 
 
 def _too_small(matter: Matter, box: list[float]) -> dict[str, Any]:
@@ -201,14 +204,14 @@ def _too_small(matter: Matter, box: list[float]) -> dict[str, Any]:
         "start_s": matter.start_s,
         "end_s": matter.end_s,
         "box": box,
-        "note": "too small or cut off here; it is another camera's event",
+        "note": "small, cut off or mostly hidden here; it is another camera's event",
         "score": False,
     }
 
 
 def _distractors(day: Day, clip: Clip) -> Iterator[dict[str, Any]]:
     """Intact covers, bins that never overflow here, and carts that only pass."""
-    hour, camera = day.hours[clip.hour], camera_of(day, clip.camera)
+    hour, camera = day.hours[clip.hour], camera_at(day, clip, 0.0)
     ill = {matter.of for matter in hour.events}
     for cover in day.covers.values():
         x, y = cover.at
@@ -240,13 +243,12 @@ def _standing(
 def _passing(
     day: Day, clip: Clip, actor: str, span: tuple[float, float]
 ) -> Iterator[dict[str, Any]]:
-    camera = camera_of(day, clip.camera)
     found = []
     for step in range(int((span[1] - span[0]) / EVERY_S)):
         at_s = span[0] + step * EVERY_S
         for pose in poses(day, day.hours[clip.hour], at_s):
-            pixels = in_picture(camera, pose.parts[0].body()) if pose.actor == actor else None
-            if pixels is not None:
+            pixels = in_picture(camera_at(day, clip, at_s), pose.parts[0].body())
+            if pose.actor == actor and pixels is not None:
                 found.append((at_s, pixels))
     if found:
         boxes = np.array([pixels for _, pixels in found])

@@ -62,14 +62,13 @@ class Scenes(_Part):
 
 
 class Phase(_Part):
-    """A stretch of training at one resolution; its first ``frozen`` layers learn nothing more."""
+    """A stretch of training at one resolution."""
 
     steps: int
     picture_px: int
     batch: int
     street_share: Share
     mosaic: Share
-    frozen: int = 0
 
 
 class Training(_Part):

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.block.script import Day
 from benchmarks.block.site import camera_text, components_text, grid_text
-from benchmarks.block.truths import camera_of, origin_of
+from benchmarks.block.views import camera_at, origin_of
 from contract.catalogue import Family
 from edge_agent.config import load_camera
 from edge_agent.grid import Components, Grid
@@ -35,6 +35,6 @@ def test_a_camera_file_places_a_pixel_where_the_camera_sees_the_ground(
     place = load_camera(path).place
     assert place is not None
     fitted = Homography.fit(place.points)
-    true = origin_of(day).lonlat(camera_of(day, clip.camera).ground(np.array([[640.0, 500.0]])))[0]
+    true = origin_of(day).lonlat(camera_at(day, clip, 0.0).ground(np.array([[640.0, 500.0]])))[0]
     found = fitted.position((0.5, 500 / 720), (0.002, 0.002))
     assert np.linalg.norm(LocalPlane(*true).to_xy(np.array([[found.lon, found.lat]]))) < 0.02

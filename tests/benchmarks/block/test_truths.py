@@ -7,7 +7,8 @@ from shapely import Polygon
 from benchmarks.block.script import Day
 from benchmarks.block.site import site_files
 from benchmarks.block.things import Placed
-from benchmarks.block.truths import camera_of, cells_of, in_picture, origin_of, truth, visible_share
+from benchmarks.block.truths import cells_of, in_picture, truth, visible_share
+from benchmarks.block.views import camera_at, origin_of
 from edge_agent.place import LocalPlane
 
 
@@ -49,7 +50,7 @@ def test_a_footprint_inside_a_cell_names_only_it(day: Day, x: float, expected: s
 
 def test_a_thing_behind_a_nearer_one_is_not_visible(day: Day) -> None:
     clip = next(clip for clip in day.clips if clip.hour == "dusk")
-    camera = camera_of(day, clip.camera)
+    camera = camera_at(day, clip, 0.0)
     storm = Placed("patch:", (*day.covers["storm"].at, 0.0), 0.0)
     assert visible_share(day, clip, storm, 20.0) > 0.9
     van = [pose for pose in (25.0,) if in_picture(camera, storm.body())]

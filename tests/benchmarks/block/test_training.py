@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from benchmarks.block.actors import sprites
+from benchmarks.block.script import Day
+from benchmarks.block.statics import statics
+from benchmarks.block.training import CLASSES, PER_STREET, Picture, pictures, write_labels
+from edge_agent.model import default_folder, load_card
+
+COUNT = 24
+
+
+@pytest.fixture(scope="module")
+def found(day: Day) -> list[Picture]:
+    return list(pictures(day, COUNT, 1))
+
+
+def test_the_same_seed_draws_the_same_pictures_and_another_seed_others(
+    day: Day, found: list[Picture]
+) -> None:
+    assert list(pictures(day, COUNT, 1)) == found
+    assert next(iter(pictures(day, COUNT, 2))).head != found[0].head
+
+
+def test_no_world_camera_or_asset_variant_is_shared_with_the_demo(
+    day: Day, found: list[Picture]
+) -> None:
+    demo = {placed.asset for placed in statics(day)}
+    for hour in day.hours.values():
+        demo |= {placed.asset for parts in sprites(day, hour) for placed in parts}
+    cameras = {(c.at, c.heading_deg, c.down_deg, c.focal_px) for c in day.cameras.values()}
+    for picture in found:
+        used = {item["asset"] for item in picture.head["statics"]} | {
+            p.asset for p in picture.items
+        }
+        assert not used & demo
+        camera = picture.head["camera"]
+        assert picture.head["world"]["seed"] != day.world.seed
+        assert (
+            tuple(camera["at"]),
+            camera["heading_deg"],
+            camera["down_deg"],
+            camera["focal_px"],
+        ) not in cameras
+
+
+def test_every_class_is_drawn_and_every_label_lies_in_its_picture(found: list[Picture]) -> None:
+    seen = set()
+    for picture in found:
+        for label in picture.labels:
+            number, *box = label.split()
+            x, y, w, h = map(float, box)
+            seen.add(CLASSES[int(number)])
+            assert -1e-4 <= x - w / 2 <= x + w / 2 <= 1 + 1e-4
+            assert -1e-4 <= y - h / 2 <= y + h / 2 <= 1 + 1e-4
+    assert seen == set(CLASSES)
+
+
+def test_the_classes_are_those_of_the_shipped_card() -> None:
+    assert tuple(load_card(default_folder()).classes) == CLASSES
+
+
+def test_pictures_of_one_street_follow_each_other(found: list[Picture]) -> None:
+    heads = [picture.head for picture in found]
+    assert all(heads[n] == heads[n - n % PER_STREET] for n in range(COUNT))
+
+
+def test_labels_are_written_in_yolo_s_layout(found: list[Picture], tmp_path: Path) -> None:
+    write_labels(found, tmp_path)
+    files = sorted((tmp_path / "labels" / "train").glob("*.txt"))
+    assert [file.stem for file in files] == [picture.name for picture in found]
+    assert "8: vehicle" in (tmp_path / "data.yaml").read_text()
