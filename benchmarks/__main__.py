@@ -1,12 +1,10 @@
 """`gridwatch-bench`: the demo and the measurements."""
 
 import json
-import os
 import sys
-import tempfile
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,17 +13,19 @@ from benchmarks import demo as demo_module
 from benchmarks import events_run
 from benchmarks import ingest as ingest_module
 from benchmarks import masking as masking_module
-from benchmarks import pipeline as pipeline_module
 from benchmarks.broker import BrokerError
 from benchmarks.demo import DemoError
+from benchmarks.speed_commands import register as register_speed
 from benchmarks.truth import TruthError
 from edge_agent.errors import AgentError
 from edge_agent.model import default_folder
-from edge_agent.video import read_clip
 
 DEFAULT_SHARED = Path(__file__).parents[2] / "shared"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+
+
+register_speed(app)
 
 
 @app.callback()
@@ -52,34 +52,6 @@ def demo(
     print(summary)
     opened = bool(summary.cases and summary.receipts)
     raise typer.Exit(0 if opened or seconds is None else 1)
-
-
-@app.command()
-def pipeline(
-    clip: Annotated[Path, typer.Argument(help="a clip; one that is not 1080p is converted")],
-    model: Annotated[Path | None, typer.Option(help="model folder; absent: the default")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="interleaved rounds")] = 5,
-    frames: Annotated[int, typer.Option(min=10, help="frames a round")] = 500,
-    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
-) -> None:
-    """Measure the whole-video rate: decode, detect and judge every frame of a 1080p file."""
-    try:
-        next(read_clip(clip))  # a clip that cannot be read is named before anything is measured
-        with tempfile.TemporaryDirectory() as folder:
-            if pipeline_module.describe(clip)["height"] != 1080:
-                clip, source = Path(folder) / f"{clip.stem}-1080p.mp4", clip
-                pipeline_module.make_1080p(source, clip, frames)
-            result = pipeline_module.measure(
-                clip,
-                model or default_folder(),
-                workers=os.cpu_count() or 1,
-                rounds=rounds,
-                frames=frames,
-            )
-    except AgentError as error:
-        print(f"pipeline: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    _finish(result, json_file)
 
 
 @app.command()
@@ -183,13 +155,6 @@ def ingest(  # noqa: PLR0913 -- one parameter an option
     if check and (complaint := ingest_module.failed(result)):
         print(f"ingest: {complaint}", file=sys.stderr)
         raise typer.Exit(1)
-
-
-def _finish(result: dict[str, Any], json_file: Path | None) -> None:
-    """Print the medians, and write everything where asked."""
-    print(json.dumps(result["median"] | {"share_of_allowed": result["share_of_allowed"]}))
-    if json_file:
-        json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
 
 
 def main() -> None:

@@ -1,175 +1,138 @@
 """Whole video: how many frames a second a box decodes, looks at and judges, each frame of a file.
 
-Beside it, in the same interleaved rounds, what decoding alone and inference alone reach, and so
-the most that both together allow on these cores.
+Beside it, in the same interleaved rounds, what decoding alone and inference alone reach, and so the
+most that both together allow on these cores; and `ultralytics` predict on the same file.
 """
 
-import statistics
-import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import av
-import numpy as np
-
-from benchmarks.machine import this_machine
+from benchmarks.decode import frames_per_s
+from benchmarks.detector import OfSize, network_task
+from benchmarks.footage import Footage, describe
+from benchmarks.peers import KINDS, SIZE, peers
+from benchmarks.result import label, result, with_rounds
+from benchmarks.rounds import Rounds, interleaved, spread
 from edge_agent.clock import ReplayClock
 from edge_agent.config import CameraConfig
 from edge_agent.detections import Detections
-from edge_agent.detector import Detector
-from edge_agent.frames import ArrayPicture, Frame, Picture, Rgb
-from edge_agent.issues import CameraIssues, step
+from edge_agent.frames import Frame, Picture
+from edge_agent.judge import CameraJudge, Surroundings
 from edge_agent.looks import Look, plans_of
-from edge_agent.policy import Policy
+from edge_agent.model import load_card
+from edge_agent.runtimes import Choice
 from edge_agent.video import read_clip
 
 CAMERA = CameraConfig.model_validate({"camera": {"id": "bench"}})
 START = datetime(2000, 1, 1, tzinfo=UTC)
+# Frames in flight for each lane: one is looked at, one waits.
+IN_FLIGHT = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
-    """Frames a second of one round."""
+class Plan:
+    """What is measured, and for how long."""
 
-    whole: float
-    decode: float
-    infer: float
-
-    @property
-    def allowed(self) -> float:
-        """What decoding and inference, one core each frame, allow together (harmonic sum)."""
-        return 1 / (1 / self.decode + 1 / self.infer)
+    model: Path
+    clip: Path | None
+    choice: Choice
+    rounds: int
+    frames: int
+    with_peers: bool
 
 
-def measure(clip: Path, model: Path, *, workers: int, rounds: int, frames: int) -> dict[str, Any]:
-    """Measure a clip; returns medians with their spread, the machine and the model."""
-    detectors = Detectors(model)
-    rates = [one_round(clip, detectors, workers, frames) for _ in range(rounds)]
-    card = detectors.mine().card
-    return {
-        "question": "whole-video rate, every frame looked at once at full frame",
-        "machine": this_machine().as_json(),
-        "model": card.name,
-        "model_sha256": {file.path: file.sha256 for file in card.files},
-        "clip": describe(clip),
-        "workers": workers,
-        "frames": frames,
-        "rounds": [asdict(rate) | {"allowed": rate.allowed} for rate in rates],
-        "median": {
-            name: round(statistics.median(getattr(rate, name) for rate in rates), 1)
-            for name in ("whole", "decode", "infer", "allowed")
-        },
-        "share_of_allowed": round(statistics.median(r.whole / r.allowed for r in rates), 3),
+def measure(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure both input sizes; returns figures, ratios to peers and shares of what is allowed."""
+    path = Footage(1080).made(plan.clip)
+    seconds = 3.0
+    tasks: dict[str, Callable[[], float]] = {"decode": lambda: frames_per_s(path, seconds)}
+    detectors = _detectors(plan)
+    for size, detector in detectors.items():
+        file = detector.card.files[0]
+        tasks[f"whole {size}"] = _whole(path, detector, plan)
+        tasks[f"inference {size}"] = network_task(plan.model, file, plan.choice, seconds)
+    body = result(
+        "pipeline", "whole 1080p video: every frame decoded, looked at, judged", plan.model
+    )
+    body |= {"clip": describe(path), "choice": label(plan.choice), "frames": plan.frames}
+    with peers(plan.model, path, wanted=plan.with_peers) as running:
+        for peer in running:
+            tasks[peer.name] = lambda peer=peer: peer.video(plan.frames // 4)  # type: ignore[misc]
+        measured = interleaved(tasks, plan.rounds, say)
+    ratios = {
+        f"whole {size} / ultralytics {kind}": (f"whole {size}", f"ultralytics {kind} {SIZE}")
+        for size in detectors
+        for kind in KINDS
     }
+    with_rounds(body, measured, ratios)
+    for size in detectors:
+        body["ratios"][f"whole {size} / allowed"] = _share_of_allowed(measured, size)
+    return body
 
 
-class Detectors:
-    """One detector a thread, each on one core."""
-
-    def __init__(self, model: Path) -> None:
-        self._model = model
-        self._own = threading.local()
-
-    def mine(self) -> Detector:
-        """Return this thread's detector."""
-        if not hasattr(self._own, "detector"):
-            self._own.detector = Detector(self._model, threads=1)
-        detector: Detector = self._own.detector
-        return detector
-
-    def detect(self, picture: Picture) -> Detections:
-        """Detect on this thread's detector."""
-        return self.mine().detect(picture)
+def _share_of_allowed(measured: Rounds, size: str) -> dict[str, Any]:
+    """What was reached of 1 / (1/decode + 1/inference), round by round."""
+    names = (f"whole {size}", "decode", f"inference {size}")
+    triples = zip(*(measured.values[name] for name in names), strict=True)
+    return spread([whole * (1 / decode + 1 / infer) for whole, decode, infer in triples])
 
 
-def one_round(clip: Path, detectors: Detectors, workers: int, frames: int) -> Rates:
-    """Measure decoding, inference and the whole once, one after the other."""
-    decode = rate(frames, lambda: deque(_first(clip, frames), maxlen=0))
-    _, picture = next(iter(read_clip(clip)))
-    still = ArrayPicture(np.ascontiguousarray(picture.rgb(picture.width, picture.height)))
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(detectors.detect, [still] * workers * 2))
-        small = ArrayPicture(still.rgb(640, 360))
-        infer = rate(frames, lambda: deque(pool.map(detectors.detect, [small] * frames), maxlen=0))
-        whole = rate(frames, lambda: judge_all(_first(clip, frames), pool, detectors))
-    return Rates(whole=whole, decode=decode * workers, infer=infer)
+def _detectors(plan: Plan) -> dict[str, OfSize]:
+    files = load_card(plan.model).files
+    return {f"{f.height}x{f.width}": OfSize(plan.model, plan.choice, f) for f in files}
+
+
+def _whole(path: Path, detector: OfSize, plan: Plan) -> Callable[[], float]:
+    detector.warm_up(1920, 1080)
+
+    def run() -> float:
+        with ThreadPoolExecutor(detector.choice.streams) as pool:
+            began_s = perf_counter()
+            judge_all(_first(path, plan.frames), pool, detector)
+            return plan.frames / (perf_counter() - began_s)
+
+    return run
 
 
 def judge_all(
-    pictures: Iterator[tuple[float, Picture]], pool: ThreadPoolExecutor, detectors: Detectors
-) -> CameraIssues:
+    pictures: Iterator[tuple[float, Picture]], pool: ThreadPoolExecutor, detector: OfSize
+) -> CameraJudge:
     """Decode here, detect in the pool, judge in order; nothing is dropped, little waits."""
-    thresholds = {n: (t.raise_, t.keep) for n, t in detectors.mine().card.thresholds.items()}
-    policy, plan = Policy.of(CAMERA, thresholds), plans_of(CAMERA)[0]
-    clock, state = ReplayClock(START), CameraIssues("bench")
+    judge = CameraJudge(CAMERA, detector.card, Surroundings())
+    judged, clock = plans_of(CAMERA)[0].judged, ReplayClock(START)
     running: deque[tuple[float, Picture, Future[Detections]]] = deque()
 
-    def settle(state: CameraIssues) -> CameraIssues:
+    def settle() -> None:
         clip_s, picture, future = running.popleft()
         frame = Frame("bench", clock.at(clip_s), picture, clip_s)
-        return step(state, Look(frame, plan.judged, future.result()), policy)[0]
+        judge.judge(Look(frame, judged, future.result()))
 
     for clip_s, picture in pictures:
-        running.append((clip_s, picture, pool.submit(detectors.detect, picture)))
-        if len(running) > 4:
-            state = settle(state)
+        running.append((clip_s, picture, pool.submit(detector.detect, picture)))
+        if len(running) > IN_FLIGHT * detector.choice.streams:
+            settle()
     while running:
-        state = settle(state)
-    return state
+        settle()
+    return judge
 
 
-def rate(frames: int, work: Callable[[], object]) -> float:
-    """Run `work` once and return frames a second."""
-    began = perf_counter()
-    work()
-    return frames / (perf_counter() - began)
+def _first(path: Path, frames: int) -> Iterator[tuple[float, Picture]]:
+    """Yield so many frames, from the clip's start again where it is shorter."""
+    yield from islice(_looped(path), frames)
 
 
-def describe(clip: Path) -> dict[str, Any]:
-    """Return what a clip is."""
-    with av.open(str(clip)) as container:
-        stream = container.streams.video[0]
-        return {
-            "name": clip.name,
-            "codec": stream.codec_context.name,
-            "width": stream.width,
-            "height": stream.height,
-            "fps": float(stream.average_rate or 0),
-        }
-
-
-def make_1080p(source: Path, target: Path, frames: int) -> None:
-    """Write so many frames of a clip as 1920x1080 H.264 at 25 frames/s and 4 Mbit/s."""
-    pictures = (picture.rgb(1920, 1080) for _, picture in _first(source, frames))
-    write_h264(target, pictures, (1920, 1080), 25)
-
-
-def write_h264(target: Path, pictures: Iterable[Rgb], size: tuple[int, int], fps: int) -> None:
-    """Write RGB pictures of one size (width, height) as H.264, a key frame every two seconds."""
-    with av.open(str(target), "w") as out:
-        stream = out.add_stream("libx264", rate=fps)
-        stream.width, stream.height = size
-        stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
-        stream.options = {"preset": "veryfast", "g": str(2 * fps), "bf": "0"}
-        for picture in pictures:
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        out.mux(stream.encode())
-
-
-def _first(clip: Path, frames: int) -> Iterator[tuple[float, Picture]]:
-    """Yield so many frames of a clip, from its start again where it is shorter."""
-    left, offset_s = frames, 0.0
-    while left > 0:
+def _looped(path: Path) -> Iterator[tuple[float, Picture]]:
+    offset_s = 0.0
+    while True:
         last_s = 0.0
-        for clip_s, picture in read_clip(clip):
+        for clip_s, picture in read_clip(path):
             yield offset_s + clip_s, picture
-            last_s, left = clip_s, left - 1
-            if left == 0:
-                return
+            last_s = clip_s
         offset_s += last_s + 0.04

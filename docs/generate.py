@@ -1,5 +1,6 @@
 """Write docs/reference from the code, or check that it is up to date and that no link is dead."""
 
+import dataclasses
 import json
 import re
 import sys
@@ -17,11 +18,17 @@ from pydantic_core import PydanticUndefined
 from benchmarks.__main__ import app as bench
 from benchmarks.truth import Truth
 from central_ingest.__main__ import app as central_ingest
+from central_ingest.config import Settings
 from contract import messages
 from contract.catalogue import Category
 from edge_agent.__main__ import cli as edge_agent
 from edge_agent.config import AgentConfig, CameraConfig
 from edge_agent.model import ModelCard
+
+try:
+    from docs.centre_yaml import MEANINGS
+except ModuleNotFoundError:  # run as a script, its own folder is what it can import from
+    from centre_yaml import MEANINGS
 
 ROOT = Path(__file__).parents[1]
 NOTE = "<!-- Written by docs/generate.py from the code; to change it: `make reference`. -->\n\n"
@@ -29,6 +36,7 @@ PAGES: dict[str, tuple[str, type[BaseModel]]] = {
     "camera-yaml.md": ("Camera YAML", CameraConfig),
     "agent-yaml.md": ("Agent YAML", AgentConfig),
     "model-card.md": ("Model card", ModelCard),
+    "centre-yaml.md": ("Centre YAML", Settings),
 }
 SCHEMAS: dict[str, type[BaseModel]] = {
     "camera": CameraConfig,
@@ -63,15 +71,43 @@ def table(model: type[BaseModel]) -> str:
     return head + "".join(f"| {' | '.join(row)} |\n" for row in rows(model, ""))
 
 
-def rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+def rows(model: type[Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:
     """Yield key, value, default and meaning of every field, parts after their whole."""
-    for name, field in model.model_fields.items():
+    for name, field in fields_of(model):
         key = f"{prefix}{field.alias or name}"
         inner, suffix = _inner(field.annotation)
         shown = "mapping" if inner else _value(field.annotation)
-        yield f"`{key}{suffix}`", shown.replace("|", "or"), _default(field), _meaning(field, inner)
+        meaning = _meaning(key, field, inner)
+        yield f"`{key}{suffix}`", shown.replace("|", "or"), _default(field), meaning
         if inner:
             yield from rows(inner, f"{key}{suffix}.")
+
+
+def fields_of(model: type[Any]) -> list[tuple[str, FieldInfo]]:
+    """The fields of a model or of a dataclass, which pydantic reads as well."""
+    if dataclasses.is_dataclass(model):
+        hints = typing.get_type_hints(model, include_extras=True)
+        return [(f.name, _of_dataclass(f, hints[f.name])) for f in dataclasses.fields(model)]
+    found: dict[str, FieldInfo] = model.model_fields
+    return list(found.items())
+
+
+def _of_dataclass(field: dataclasses.Field[Any], annotation: Any) -> FieldInfo:
+    info = FieldInfo(annotation=annotation)
+    if field.default is not dataclasses.MISSING:
+        info.default = field.default
+    elif field.default_factory is not dataclasses.MISSING:
+        info.default_factory = field.default_factory
+    return info
+
+
+def unexplained() -> Iterator[str]:
+    """Yield every key of the YAML files that operators write which has no meaning."""
+    for page in ("camera-yaml.md", "agent-yaml.md", "centre-yaml.md"):
+        for key, _, _, meaning in rows(PAGES[page][1], ""):
+            if not meaning:
+                where = "docs/centre_yaml.py" if page == "centre-yaml.md" else "its Field"
+                yield f"{page}: key {key} is not explained; describe it in {where}"
 
 
 def category_defaults() -> str:
@@ -140,9 +176,11 @@ def _first(model: type[BaseModel]) -> str:
     return (model.__doc__ or "").strip()
 
 
-def _inner(annotation: Any) -> tuple[type[BaseModel] | None, str]:
-    """Return the model inside an annotation, and how a path goes into it."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _inner(annotation: Any) -> tuple[type[Any] | None, str]:
+    """Return the model or dataclass inside an annotation, and how a path goes into it."""
+    if isinstance(annotation, type) and (
+        issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation)
+    ):
         return annotation, ""
     origin, arguments = get_origin(annotation), get_args(annotation)
     suffix = ".*" if origin is dict else "[]" if origin in (tuple, list) else ""
@@ -151,6 +189,11 @@ def _inner(annotation: Any) -> tuple[type[BaseModel] | None, str]:
         if inner:
             return inner, suffix + deeper
     return None, ""
+
+
+def _plain(key: str) -> str:
+    """A key as docs/centre_yaml.py writes it: what closes with a star explains the whole."""
+    return key.removesuffix(".*")
 
 
 def _value(annotation: Any) -> str:
@@ -169,13 +212,28 @@ def _value(annotation: Any) -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    if field.default is PydanticUndefined or field.default in (None, ()):
+    made = field.default
+    if made is PydanticUndefined and _inner(field.annotation)[0] is None and field.default_factory:
+        made = field.default_factory()  # type: ignore[call-arg]
+    if made is PydanticUndefined or made is None or made in ((), {}, frozenset(), ""):
         return "absent"
-    return f"`{field.default}`"
+    return "its keys'" if _inner(field.annotation)[0] else f"`{_shown(made)}`"
 
 
-def _meaning(field: FieldInfo, inner: type[BaseModel] | None) -> str:
-    return field.description or (_first(inner).splitlines()[0] if inner else "")
+def _shown(value: Any) -> str:
+    """A default as one writes it in YAML, in the same order at every run."""
+    if isinstance(value, frozenset | set):
+        return str(sorted(value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_shown(inner)}" for key, inner in value.items())
+    if isinstance(value, tuple):
+        return f"[{', '.join(_shown(inner) for inner in value)}]"
+    return str(value)
+
+
+def _meaning(key: str, field: FieldInfo, inner: type[Any] | None) -> str:
+    said = field.description or MEANINGS.get(_plain(key), "")
+    return said or (_first(inner).splitlines()[0] if inner else "")
 
 
 def main(*, check: bool) -> int:
@@ -187,6 +245,7 @@ def main(*, check: bool) -> int:
             path.write_text(text, encoding="utf-8")
         elif not path.exists() or path.read_text(encoding="utf-8") != text:
             problems.append(f"{path.relative_to(ROOT)} is out of date: run `make reference`")
+    problems.extend(unexplained())
     problems.extend(dead_links())
     print("\n".join(problems) or "docs: all pages up to date, all links lead somewhere")  # noqa: T201
     return 1 if problems else 0

@@ -81,8 +81,10 @@ def choose(probe: Probe, state_dir: Path, *, again: bool = False) -> Chosen:
     Raises ModelError when nothing works.
     """
     card, machine = load_card(probe.folder), this_machine()
-    if probe.wish == "onnxruntime" and not machine.devices:
-        why = "runtime: onnxruntime in agent.yaml; on a CPU there is nothing to choose"
+    if not machine.devices and (probe.wish == "onnxruntime" or "openvino" not in machine.runtimes):
+        why = "on this CPU there is nothing to choose; the openvino extra may be faster"
+        if probe.wish == "onnxruntime":
+            why = "runtime: onnxruntime stands in agent.yaml, and on a CPU it has one way to run"
         return Chosen(Choice(streams=probe.workers), why)
     key = _key(probe, card, machine)
     path = state_dir / REMEMBERED

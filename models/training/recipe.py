@@ -62,13 +62,14 @@ class Scenes(_Part):
 
 
 class Phase(_Part):
-    """A stretch of training at one resolution."""
+    """A stretch of training at one resolution; its first ``frozen`` layers learn nothing more."""
 
     steps: int
     picture_px: int
     batch: int
     street_share: Share
     mosaic: Share
+    frozen: int = 0
 
 
 class Training(_Part):

@@ -12,7 +12,7 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
-from models.training.batches import batch_stream
+from models.training.batches import batch_stream, phase_at
 from models.training.classes import CLASSES
 from models.training.losses import MaskedLoss
 from models.training.prepared import Prepared
@@ -110,6 +110,16 @@ def _update_average(run: Run, decay_max: float) -> None:
             kept.copy_(current[name])
 
 
+def freeze(model: nn.Module, count: int) -> None:
+    """Let all but the first ``count`` layers learn; the first cost most and change least.
+
+    The last layer, the head, is left as it is: a part of it may be fixed by design.
+    """
+    for number, layer in enumerate(list(model.model)[:-1]):  # type: ignore[arg-type]
+        for weight in layer.parameters():
+            weight.requires_grad_(number >= count)
+
+
 def _one_step(
     run: Run, loss: MaskedLoss, batch: dict[str, torch.Tensor], recipe: Recipe
 ) -> dict[str, float]:
@@ -187,6 +197,7 @@ def train(recipe: Recipe, folder: Path) -> Path:
     with Progress(*columns) as progress:
         task = progress.add_task("train", total=recipe.training.steps, completed=run.step, note="")
         for step, batch in batch_stream(prepared, recipe, run.step):
+            freeze(run.model, phase_at(recipe, step).frozen)
             parts = _one_step(run, loss, batch, recipe)
             run.step = step + 1
             note = log.add(run.step, rate_at(recipe.training, step), len(batch["img"]), parts)

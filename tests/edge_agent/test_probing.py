@@ -1,7 +1,7 @@
 """The fastest way to run a network is measured once and remembered by model and machine."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from edge_agent.runtimes import Choice
 
 ORT, OV = Choice(streams=2), Choice("openvino", precision="bf16", streams=2)
 OV_EXACT = Choice("openvino", streams=2)
-HERE = Machine("a processor", 2, 8.0, ("avx2",), {"onnxruntime": "1.0"}, ())
+HERE = Machine("a processor", 2, 8.0, ("avx2",), {"onnxruntime": "1", "openvino": "1"}, ())
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_another_machine_or_another_wish_is_measured_anew(
 ) -> None:
     choose(Probe(tmp_path), tmp_path)
     choose(Probe(tmp_path, "openvino"), tmp_path)
-    other = Machine("another processor", 2, 8.0, (), {}, ())
+    other = replace(HERE, processor="another")
     monkeypatch.setattr(probing, "this_machine", lambda: other)
     choose(Probe(tmp_path), tmp_path)
     assert len(asked) == 3
@@ -88,6 +88,15 @@ def test_a_spoilt_memory_is_measured_anew(asked: list[Probe], tmp_path: Path, te
 def test_onnxruntime_on_a_cpu_needs_no_measuring(asked: list[Probe], tmp_path: Path) -> None:
     chosen = choose(Probe(tmp_path, "onnxruntime", lanes=3), tmp_path)
     assert chosen.choice == Choice(streams=3)
+    assert not asked
+
+
+def test_where_only_onnxruntime_is_installed_nothing_is_measured(
+    asked: list[Probe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = replace(HERE, runtimes={"onnxruntime": "1"})
+    monkeypatch.setattr(probing, "this_machine", lambda: alone)
+    assert choose(Probe(tmp_path, lanes=2), tmp_path).choice == ORT
     assert not asked
 
 

@@ -4,8 +4,10 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the training extra")
 
+from torch import nn
+
 from models.training.recipe import Phase, Training
-from models.training.train import progress_at, rate_at
+from models.training.train import freeze, progress_at, rate_at
 
 PHASE = Phase(steps=1000, picture_px=416, batch=16, street_share=0.4, mosaic=0.5)
 EVEN = Training(
@@ -46,3 +48,14 @@ def test_the_rate_warms_up_then_only_falls_to_its_final_share(training: Training
     assert rates[:100] == sorted(rates[:100])
     assert rates[100:] == sorted(rates[100:], reverse=True)
     assert rates[-1] == pytest.approx(1e-4)
+
+
+def test_frozen_layers_learn_nothing_until_a_phase_lets_them() -> None:
+    net = nn.Module()
+    net.model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2))
+    fixed = next(net.model[2].parameters()).requires_grad_(False)  # a head's own business
+    freeze(net, 1)
+    assert [layer.weight.requires_grad for layer in net.model] == [False, True, False]
+    freeze(net, 0)
+    assert [layer.weight.requires_grad for layer in net.model] == [True, True, False]
+    assert not fixed.requires_grad

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from site_processes import SYSTEM_PYTHON, Site
 
-from benchmarks.pipeline import write_h264
+from benchmarks.footage import Footage, write_video
 from edge_agent.errors import ModelError
 from edge_agent.model import default_folder
 from edge_agent.video import read_clip
@@ -52,7 +52,7 @@ def problem_clips(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
             for clip_s, picture in read_clip(shared / "clips" / "dev" / f"{clip}.mp4")
             if start_s <= clip_s < start_s + 20
         )
-        write_h264(clips[name], pictures, (1280, 720), 10)
+        write_video(clips[name], pictures, Footage(720), 10)
     return clips
 
 

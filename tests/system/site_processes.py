@@ -133,6 +133,7 @@ class Site:
             "cameras": ["camera-*.yaml"],
             "model": str(self.model),
             "state_dir": "agent",
+            "runtime": "onnxruntime",  # nothing to measure first
             "broker": {"port": self.mqtt_port},
             "centre": {"url": f"http://127.0.0.1:{self.http_port}"},
             "limits": {"ledger": str(self.ledger)},

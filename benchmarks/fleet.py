@@ -1,0 +1,192 @@
+"""Many paced cameras on one engine, inside this process: what each really got is counted.
+
+The parts are the agent's own (camera, engine, judge); only store and network are left out. Cameras
+play files at their own pace, begin at different moments, and are looked at in equal intervals.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.rounds import percentile
+from contract.messages import CameraState
+from edge_agent.camera import Camera, CameraSinks, Source
+from edge_agent.clock import SystemClock
+from edge_agent.config import CameraConfig, Stream
+from edge_agent.decoding import DecodePolicy
+from edge_agent.detector import Detector
+from edge_agent.engine import Engine, Lanes
+from edge_agent.judge import CameraJudge, Surroundings
+from edge_agent.looks import Look, plans_of
+from edge_agent.watching import EngineHooks, Watching
+
+FPS = 25
+# A camera keeps its interval when so many of its looks were done, in a window of some seconds.
+KEPT_SHARE = 0.95
+P95_MAX_MS = 500.0
+WARM_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kind of camera: its stream, what is decoded of it, and how often it is looked at."""
+
+    height: int
+    per_s: float
+    decode: str = "all"
+
+    @property
+    def every_s(self) -> float:
+        """Seconds between looks."""
+        return 1 / self.per_s
+
+    @property
+    def name(self) -> str:
+        """As results name it."""
+        frames = "all frames" if self.decode == "all" else "key frames only"
+        return f"{self.height}p25 {self.per_s:g} looks/s, {frames}"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a fleet got in one window."""
+
+    cameras: int
+    seconds: float
+    kept_share: float
+    worst_kept_share: float
+    p95_ms: float
+    median_ms: float
+    decoded_share: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether every camera kept its interval, in time."""
+        return (
+            self.kept_share >= KEPT_SHARE
+            and self.worst_kept_share >= KEPT_SHARE - 0.1
+            and self.decoded_share >= KEPT_SHARE
+            and self.p95_ms <= P95_MAX_MS
+        )
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What one camera got since counting began."""
+
+    latencies_s: list[float] = field(default_factory=list)
+
+
+class Fleet:
+    """So many cameras of one row; `run` starts them, counts for a while and ends them."""
+
+    def __init__(self, row: Row, clip: Path, detector: Detector, cameras: int) -> None:
+        self._row = row
+        self._clip = clip
+        self._clock = SystemClock()
+        self._stop = threading.Event()
+        choice = detector.choice
+        self._engine = Engine(
+            detector.detect_many, self._judge, self._clock, Lanes(choice.streams, choice.batch)
+        )
+        self._judges: dict[str, CameraJudge] = {}
+        self._seen: dict[str, _Seen] = {}
+        self._counting = False
+        self._lock = threading.Lock()
+        self._watching = [self._watched(f"cam-{index}", detector) for index in range(cameras)]
+
+    def run(self, seconds: float) -> Window:
+        """Count for so long, once every camera plays."""
+        every_s = max(2.0, self._row.every_s)
+        threads = [threading.Thread(target=self._engine.run, args=(self._stop,), daemon=True)]
+        count = len(self._watching)
+        for index, watching in enumerate(self._watching):
+            work = (watching, every_s * index / count)
+            threads.append(threading.Thread(target=self._play, args=work, daemon=True))
+        for thread in threads:
+            thread.start()
+        self._stop.wait(every_s + WARM_S)
+        before = self._begin()
+        self._stop.wait(seconds)
+        window = self._window(seconds, before)
+        self._stop.set()
+        self._engine.wake()
+        for thread in threads:
+            thread.join(timeout=10)
+        return window
+
+    def _watched(self, camera_id: str, detector: Detector) -> Watching:
+        looks = {"every_s": self._row.every_s, "decode": self._row.decode, "tiles": (1, 1)}
+        every = dict.fromkeys(
+            ("default", "bin_overflow", "exposed_garbage", "manhole_damaged", "manhole_missing"),
+            looks,
+        )
+        config = CameraConfig.model_validate({"camera": {"id": camera_id}, "looks": every})
+        self._judges[camera_id] = CameraJudge(config, detector.card, Surroundings())
+        self._seen[camera_id] = _Seen()
+        hooks = EngineHooks(self._engine.offer)
+        return Watching(camera_id, plans_of(config), hooks, lambda _: None, self._clock)
+
+    def _play(self, watching: Watching, delay_s: float) -> None:
+        if self._stop.wait(delay_s):
+            return
+        policy = DecodePolicy(self._row.decode, self._row.every_s)
+        sinks = CameraSinks(watching.on_frame, _ignore, wait_s=watching.wait_s)
+        source = Source(watching.camera_id, Stream(url=str(self._clip), loop=True))
+        Camera(source, policy, sinks, self._clock, counts=watching.counts).run(self._stop)
+
+    def _judge(self, look: Look) -> None:
+        """Judge as the agent does, one look at a time, and take the time since its frame came."""
+        with self._lock:
+            self._judges[look.frame.camera_id].judge(look)
+            if self._counting:
+                latency_s = self._clock.now().seconds_since(look.at)
+                self._seen[look.frame.camera_id].latencies_s.append(latency_s)
+
+    def _begin(self) -> int:
+        with self._lock:
+            self._counting = True
+        return self._frames()
+
+    def _frames(self) -> int:
+        return sum(one.counts.frames for one in self._watching)
+
+    def _window(self, seconds: float, frames_before: int) -> Window:
+        with self._lock:
+            self._counting = False
+        per_camera = [
+            len(one.latencies_s) / (seconds * self._row.per_s) for one in self._seen.values()
+        ]
+        latencies_ms = [1000 * s for one in self._seen.values() for s in one.latencies_s]
+        rate = FPS if self._row.decode == "all" else 0.5
+        expected = seconds * rate * len(self._watching)
+        return Window(
+            cameras=len(self._watching),
+            seconds=seconds,
+            kept_share=round(sum(per_camera) / len(per_camera), 3),
+            worst_kept_share=round(min(per_camera), 3),
+            p95_ms=round(percentile(latencies_ms, 0.95), 1),
+            median_ms=round(percentile(latencies_ms, 0.5), 1),
+            decoded_share=round((self._frames() - frames_before) / expected, 3),
+        )
+
+
+def _ignore(_state: CameraState, _detail: str) -> None:
+    pass
+
+
+def largest(
+    holds: Callable[[int], bool], guess: int, most: int = 1000
+) -> tuple[int, dict[int, bool]]:
+    """Search the largest number that holds, from a guess on; returns it and what was tried.
+
+    Steps of a twelfth of the guess: finer than the measurement is.
+    """
+    step = max(1, round(guess / 12))
+    tried: dict[int, bool] = {}
+    number = max(1, guess)
+    while number not in tried and 1 <= number <= most:
+        tried[number] = holds(number)
+        number += step if tried[number] else -step
+    return max((n for n, held in tried.items() if held), default=0), tried
