@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -61,7 +62,7 @@ class Lab:
     workers: int = 1
     broker_port: int = field(default_factory=broker.free_port)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    down_until: dict[str, float] = field(default_factory=dict)
+    ended: Counter[str] = field(default_factory=Counter)
     kills: int = 0
 
     def __post_init__(self) -> None:
@@ -144,6 +145,7 @@ class Lab:
         for name, process in list(self.running.items()):
             if process.poll() is not None:
                 self._note("ended by itself", name, process.returncode)
+                self.ended[name] += 1
                 del self.running[name]
                 self._at(self._now_s() + STARTED_AGAIN_AFTER_S, lambda name=name: self._start(name))
 

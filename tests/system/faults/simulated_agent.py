@@ -22,7 +22,7 @@ from typing import Literal
 from uuid import UUID
 
 from contract import messages
-from contract.messages import AgentStatus, Command, CommandResult, IssueReport, Phase
+from contract.messages import AgentStatus, Command, IssueReport, Phase
 from contract.topics import AgentAddress
 from edge_agent.clock import Instant, boot_id
 from edge_agent.config import Broker
@@ -122,9 +122,12 @@ class SimulatedAgent:
             city=CITY, agent_id=agent_id, state=state, since=T0, version="lab", outbox_id=outbox_id
         )
 
-    def command(self, command: Command) -> CommandResult:
-        """Refuse."""
-        raise NotImplementedError(command.kind)
+    def command(self, command: Command) -> None:
+        """Ignore it."""
+
+    def answers(self, limit: int) -> list[bytes]:  # noqa: ARG002  (the publisher asks so)
+        """Have none."""
+        return []
 
     def report(
         self, reports: int, rate: float, stop: threading.Event, publisher: Publisher
@@ -155,6 +158,12 @@ def publish(publisher: Publisher, stop: threading.Event) -> None:
             stop.wait(0.1)
 
 
+def end_with(died: threading.ExceptHookArgs) -> None:
+    """End the process when a thread of it dies, so that the lab sees it."""
+    threading.__excepthook__(died)
+    os._exit(70)
+
+
 def main() -> None:
     """Report, publish, and wait for receipts until terminated."""
     parser = argparse.ArgumentParser()
@@ -163,6 +172,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=kind, required=True)
     given = parser.parse_args()
     stop = threading.Event()
+    threading.excepthook = end_with
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     script = Script(given.agent)
     store = Store(given.folder, 1_000_000_000, given.folder / "ledger.jsonl")
