@@ -20,6 +20,7 @@ from central_ingest.store import access, enrolments
 from central_ingest.store.access import Actor, Role
 from central_ingest.store.database import Engine, reading, writing
 from central_ingest.store.enrolments import Enrolled
+from central_ingest.store.fleet import forget_canary
 from contract.enrolment import BrokerAccess, CentreAccess, Enrolment
 from contract.topics import AgentAddress
 
@@ -175,6 +176,7 @@ def revoke(engine: Engine, folder: BrokerFolder, agent_id: str, now: datetime) -
     """End an agent's token, account and certificate; false where it was not enrolled."""
     with writing(engine) as connection:
         known = enrolments.end_enrolled(connection, agent_id, now)
+        forget_canary(connection, agent_id)
         tokens = access.revoke_tokens(connection, Actor(agent_id, Role.AGENT), now)
     if folder.authority.exists():
         folder.write(engine, now)

@@ -15,11 +15,11 @@ from pydantic import ValidationError
 
 from central_ingest.errors import UnreadableMessage
 from central_ingest.parsing import Report, read_quickly
-from contract.messages import AgentStatus, CameraHealth, CommandResult, IssueReport
+from contract.messages import AgentStatus, CameraHealth, Canary, CommandResult, IssueReport
 from contract.topics import PROPERTY_OUTBOX_ID, PROPERTY_SEQ, AgentAddress, Leaf, parse
 
-Message = Report | AgentStatus | CameraHealth | CommandResult
-_Contract = IssueReport | AgentStatus | CameraHealth | CommandResult
+Message = Report | Canary | AgentStatus | CameraHealth | CommandResult
+_Contract = IssueReport | Canary | AgentStatus | CameraHealth | CommandResult
 _MODELS: dict[Leaf, type[_Contract]] = {
     Leaf.ISSUE: IssueReport,
     Leaf.STATUS: AgentStatus,
@@ -28,6 +28,7 @@ _MODELS: dict[Leaf, type[_Contract]] = {
 }
 READ_LEAVES = tuple(_MODELS)
 SEQ_MAX = 2**63 - 1
+_CANARY = re.compile(rb'"schema"\s*:\s*"canary/1\.')
 _REASON_MAX = 500
 _SHOWN_MAX = 60
 
@@ -90,7 +91,7 @@ def _check_size(delivery: Delivery, body_max_bytes: int) -> None:
         )
 
 
-def place_of(report: Report) -> OutboxSeq:
+def place_of(report: Report | Canary) -> OutboxSeq:
     """Where a report stands in its agent's outbox."""
     return OutboxSeq(report.outbox_id, report.seq)
 
@@ -98,24 +99,26 @@ def place_of(report: Report) -> OutboxSeq:
 def _validate(leaf: Leaf, body: bytes) -> Message:
     if leaf is Leaf.ISSUE and (quick := read_quickly(body)) is not None:
         return quick
-    model = _MODELS.get(leaf)
+    model, name = _MODELS.get(leaf), leaf.value
+    if leaf is Leaf.ISSUE and _CANARY.search(body):
+        model, name = Canary, "canary"
     if model is None:
         raise UnreadableMessage(f"'{leaf.value}' is written by the centre, not read by it")
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         problems = error
-    return _validate_minor(leaf, model, body, problems)
+    return _validate_minor(name, model, body, problems)
 
 
 def _validate_minor(
-    leaf: Leaf, model: type[_Contract], body: bytes, problems: ValidationError
+    name: str, model: type[_Contract], body: bytes, problems: ValidationError
 ) -> Message:
     """Read a later minor version as the one we know: its new fields are kept, not understood."""
     found = _json_object(body)
     schema = found.get("schema")
-    known = f"{leaf.value}/1.0"
-    if isinstance(schema, str) and schema != known and re.match(rf"^{leaf.value}/1\.\d+$", schema):
+    known = f"{name}/1.0"
+    if isinstance(schema, str) and schema != known and re.match(rf"^{name}/1\.\d+$", schema):
         try:
             return model.model_validate_json(json.dumps({**found, "schema": known}))
         except ValidationError as error:

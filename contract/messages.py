@@ -210,6 +210,17 @@ class IssueReport(Value):
         return self
 
 
+class Canary(Value):
+    """A synthetic report on the issue topic: receipted as any other, never a case."""
+
+    schema_: Literal["canary/1.0"] = Field(default="canary/1.0", alias="schema")
+    city: Name
+    agent_id: Name
+    outbox_id: UUID
+    seq: int = Field(ge=1)
+    made_at: UtcTime
+
+
 class Quarantined(Value):
     """A report that the centre holds but could not read, with the reason in words."""
 
@@ -247,6 +258,8 @@ class AgentStatus(Value):
     version: str
     outbox_id: UUID | None = None
     waiting_reports: int = Field(default=0, ge=0)
+    canary_receipted_at: UtcTime | None = None
+    canary_trouble: str = ""
     cameras: tuple[Name, ...] = ()
     model: ModelRef | None = None
     config_sha256: Sha256 | None = None

@@ -129,6 +129,7 @@ def message_sections() -> Iterator[str]:
     """Yield one section a message of the contract."""
     for name in (
         "IssueReport",
+        "Canary",
         "Receipt",
         "AgentStatus",
         "CameraHealth",

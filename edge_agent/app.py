@@ -19,6 +19,7 @@ from edge_agent import __version__
 from edge_agent.asks import Ask
 from edge_agent.backoff import backoff_s
 from edge_agent.camera import Camera, CameraSinks, Source
+from edge_agent.canary import CanaryWatch
 from edge_agent.clip_desk import ClipDesk
 from edge_agent.clock import SystemClock
 from edge_agent.command_book import CommandBook
@@ -126,13 +127,13 @@ class App:
         card = detector.card
         self._model: ModelRef = card.reference(card.files[0])
         surroundings = Surroundings.read(config.grid, config.components)
-        limits = config.limits
-        self._store = Store(config.state_dir, limits.store_bytes, limits.ledger)
+        self._store = _store(config)
         self._crashes = CrashBook(config.state_dir)
         self._views = Views(cameras, config.state_dir)
         address = AgentAddress(config.agent.city, config.agent.id)
         self._publisher = Publisher(address, config.broker, self._store, self._clock, self)
         self._uploader = Uploader(config.centre, self._store)
+        self._canary = CanaryWatch(config.agent, self._store)
         look_closely = Locked(detector.detect)
         self._footage = {one.camera.id: clip_source(one) for one in cameras.values()}
         self._clips = ClipDesk(
@@ -211,6 +212,7 @@ class App:
             store_trouble=self._judging.trouble,
             broker=self._publisher.state,
             centre_trouble=self._uploader.trouble,
+            canary=self._canary.now,
             clock=self._publisher.clock_state(),
             stretch=self._engine.stretch,
             free_bytes=shutil.disk_usage(self._config.state_dir).free,
@@ -229,6 +231,8 @@ class App:
             version=__version__,
             outbox_id=self._store.outbox_id,
             waiting_reports=self._store.counts().reports,
+            canary_receipted_at=self._canary.now.receipted_at,
+            canary_trouble=self._canary.now.trouble,
             cameras=tuple(self._cameras),
             model=self._model,
             config_sha256=config_sha256(self._config, *self._cameras.values()),
@@ -319,6 +323,8 @@ class App:
             now = self._clock.now()
             self._tell_overload()
             self._commands.tick()
+            if self._canary.tick(now):
+                self._publisher.wake()
             for camera_id, watching in self._watching.items():
                 camera = watching.now()
                 well_s = now.seconds_since(camera.since) if camera.state is CameraState.OK else 0
@@ -374,6 +380,10 @@ class App:
             self._store.close()
             self._book.close()
         log.info("agent %s stopped", self._config.agent.id)
+
+
+def _store(config: AgentConfig) -> Store:
+    return Store(config.state_dir, config.limits.store_bytes, config.limits.ledger)
 
 
 def _detector(config: AgentConfig) -> Detector:

@@ -6,7 +6,7 @@ Everything is read from one `Snapshot` at the moment of the request; nothing cou
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -15,6 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from contract.messages import CameraState, ClockState
+from edge_agent.canary import CanaryNow
 from edge_agent.clock import Instant
 from edge_agent.errors import ConfigError
 from edge_agent.publisher import BrokerState
@@ -56,6 +57,7 @@ class Snapshot:
     free_bytes: int
     stretch: float = 1.0
     suppressions: int = 0
+    canary: CanaryNow = field(default_factory=CanaryNow)
 
 
 def troubles(snapshot: Snapshot) -> dict[str, str]:
@@ -69,6 +71,8 @@ def troubles(snapshot: Snapshot) -> dict[str, str]:
         found["broker"] = snapshot.broker.detail
     if snapshot.centre_trouble:
         found["centre"] = snapshot.centre_trouble
+    if snapshot.canary.trouble:
+        found["canary"] = snapshot.canary.trouble
     if snapshot.store_trouble:
         found["store"] = snapshot.store_trouble
     if overload := overloaded(snapshot.stretch):
@@ -129,7 +133,7 @@ def _totals(snapshot: Snapshot) -> Iterator[Metric]:
 
 
 def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
-    store, clock = snapshot.store, snapshot.clock
+    store, clock, canary = snapshot.store, snapshot.clock, snapshot.canary
     for name, help_text, value in (
         ("reports_waiting", "reports without a receipt", store.reports),
         ("pictures_waiting", "pictures not uploaded yet", store.pictures),
@@ -140,6 +144,7 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
         ("clock_error_seconds", "bound of the offset's error", clock.error_s),
         ("interval_stretch", "by how much all intervals are stretched", snapshot.stretch),
         ("suppressions", "places where nothing is raised for now", snapshot.suppressions),
+        ("canary_overdue", "1 while a test report's receipt stays away", int(bool(canary.trouble))),
         ("healthy", "1 while nothing is wrong", int(not troubles(snapshot))),
     ):
         yield GaugeMetricFamily(f"gridwatch_{name}", help_text, value=value)

@@ -28,7 +28,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from contract.messages import EvidenceRef, IssueReport, Phase, Receipt, encode
+from contract.messages import Canary, EvidenceRef, IssueReport, Phase, Receipt, encode
 from edge_agent.errors import StoreError
 from edge_agent.ledger import Ledger
 from edge_agent.spool import Spool
@@ -203,6 +203,24 @@ class Store:
             self._conn.execute("DELETE FROM camera WHERE camera_id = ?", (camera_id,))
 
     # -- outbox
+
+    def add_canary(self, draft: Callable[[UUID, int], Canary]) -> None:
+        """Commit a synthetic report; it waits among the others and is settled like them."""
+        with self._transaction():
+            seq = int(self._meta("next_seq"))
+            body = encode(draft(self.outbox_id, seq))
+            self._make_room(len(body))
+            self._conn.execute(
+                "INSERT INTO outbox (seq, issue_id, revision, phase, lane, body)"
+                " VALUES (?, '', ?, 'canary', ?, ?)",
+                (seq, seq, OTHERS_LANE, body),
+            )
+            self._used_bytes += len(body)
+            self._set_meta("next_seq", str(seq + 1))
+
+    def canary_waits(self) -> bool:
+        """Whether a synthetic report has no receipt yet."""
+        return bool(self._rows("SELECT 1 FROM outbox WHERE issue_id = '' LIMIT 1"))
 
     def due(self, now_s: float, limit: int) -> list[WaitingReport]:
         """Return reports to offer: half newest `raised`, a quarter each newest and oldest others.

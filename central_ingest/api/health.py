@@ -1,5 +1,6 @@
 """Whether the centre works, for people and for Prometheus."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,8 +12,15 @@ from central_ingest.api.auth import require
 from central_ingest.api.deps import Deps
 from central_ingest.errors import StoreUnavailable
 from central_ingest.store.access import Role
-from central_ingest.store.database import reading
-from central_ingest.store.fleet import WorkerBeat, list_agents, list_cameras, list_workers
+from central_ingest.store.database import Connection, reading
+from central_ingest.store.fleet import (
+    LastCanary,
+    WorkerBeat,
+    list_agents,
+    list_cameras,
+    list_canaries,
+    list_workers,
+)
 from central_ingest.store.queries import count_by_state, count_quarantined
 
 
@@ -31,8 +39,15 @@ class Health:
         return "degraded" if self.degraded else "ok"
 
 
-def judge(workers: list[WorkerBeat], now: datetime) -> Health:
-    """Health from the workers' signs of life; the database answered."""
+def look(connection: Connection, now: datetime) -> Health:
+    """Health from the workers' signs of life and the agents' canaries; the database answers."""
+    return judge(list_workers(connection), now, list_canaries(connection))
+
+
+def judge(
+    workers: Sequence[WorkerBeat], now: datetime, canaries: Sequence[LastCanary] = ()
+) -> Health:
+    """Health from signs of life and canaries."""
     alive = [worker for worker in workers if worker.alive(now)]
     broker = any(worker.connected for worker in alive)
     wrong = []
@@ -42,13 +57,19 @@ def judge(workers: list[WorkerBeat], now: datetime) -> Health:
             + (f" since {max(w.beat_at for w in workers):%Y-%m-%d %H:%M:%S}Z" if workers else "")
         )
     wrong += [f"ingest {w.name}: {w.detail}" for w in alive if not w.connected]
+    wrong += [
+        f"agent {one.agent_id} ({one.city}): its hourly test report last came through "
+        f"{one.received_at:%Y-%m-%d %H:%M}Z"
+        for one in canaries
+        if one.overdue(now)
+    ]
     return Health(database=True, ingest=bool(alive), broker=broker, degraded=tuple(wrong))
 
 
 def _look(deps: Deps) -> Health:
     try:
         with reading(deps.engine) as connection:
-            return judge(list_workers(connection), deps.now())
+            return look(connection, deps.now())
     except StoreUnavailable as error:
         return Health(database=False, ingest=False, broker=False, degraded=(str(error),))
 
@@ -61,6 +82,12 @@ def _metrics(deps: Deps) -> bytes:
     cameras = Gauge("gridwatch_cameras", "Cameras, by health", ["state"], registry=registry)
     held = Gauge("gridwatch_quarantine_messages", "Messages in quarantine", registry=registry)
     up = Gauge("gridwatch_ingest_up", "Whether a worker is alive", ["worker"], registry=registry)
+    canary_age = Gauge(
+        "gridwatch_canary_age_seconds",
+        "Since an agent's hourly synthetic report last came through",
+        ["city", "agent"],
+        registry=registry,
+    )
     now = deps.now()
     with reading(deps.engine) as connection:
         for state, count in count_by_state(connection).items():
@@ -70,6 +97,9 @@ def _metrics(deps: Deps) -> bytes:
         for camera in list_cameras(connection):
             cameras.labels(camera.state.value).inc()
         held.set(count_quarantined(connection))
+        for canary in list_canaries(connection):
+            age_s = (now - canary.received_at).total_seconds()
+            canary_age.labels(canary.city, canary.agent_id).set(age_s)
         workers = list_workers(connection)
     for worker in workers:
         up.labels(worker.name).set(worker.alive(now))

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from central_ingest.api.auth import require
 from central_ingest.api.deps import Deps
-from central_ingest.api.health import judge
+from central_ingest.api.health import look
 from central_ingest.cases import CaseState
 from central_ingest.errors import CentreError, IllegalStep, NotFound, ReasonMissing
 from central_ingest.pages import answers
@@ -28,7 +28,6 @@ from central_ingest.store import database, queries
 from central_ingest.store.access import LOCAL, Actor, Role
 from central_ingest.store.commands import follow_up, list_suppressions, revoke
 from central_ingest.store.database import Connection
-from central_ingest.store.fleet import list_workers
 from central_ingest.store.policy import read_policy
 from central_ingest.store.views import CaseSummary
 
@@ -92,7 +91,7 @@ class Pages:
             values: dict[str, Any] = {
                 "counts": queries.count_by_state(connection),
                 "zone": _zone(connection),
-                "degraded": judge(list_workers(connection), self.deps.now()).degraded,
+                "degraded": look(connection, self.deps.now()).degraded,
             }
         return self.render(
             "list.html",
@@ -108,7 +107,7 @@ class Pages:
         """What keeps new cases from appearing; nothing when all is well."""
         require(self.deps, request, Role.READER)
         with database.reading(self.deps.engine) as connection:
-            health = judge(list_workers(connection), self.deps.now())
+            health = look(connection, self.deps.now())
         return self.render("notice.html", degraded=health.degraded)
 
     def rows(self, request: Request) -> HTMLResponse:

@@ -23,10 +23,11 @@ from central_ingest.store import tables as t
 from central_ingest.store.bulk import insert_new
 from central_ingest.store.database import Engine, writing
 from central_ingest.store.filing import Filing, FilingRules
-from central_ingest.store.fleet import hold_health, hold_result, hold_status
+from central_ingest.store.fleet import hold_canary, hold_health, hold_result, hold_status
 from contract.messages import (
     AgentStatus,
     CameraHealth,
+    Canary,
     CommandResult,
     IssueReport,
 )
@@ -82,6 +83,8 @@ class _Batch:
                 self._quarantine(message)
             elif isinstance(message.message, REPORTS):
                 self._file_report(message, message.message)
+            elif isinstance(message.message, Canary):
+                self._hold_canary(message, message.message)
             else:
                 self._hold(message.message)
         self._filing.write()
@@ -100,6 +103,14 @@ class _Batch:
         told.seqs.append(report.seq)
         told.evidence.update(n.sha256 for n in report.evidence if n.sha256 in self._here)
         self.outcomes[report.phase.value, outcome.value] += 1
+
+    def _hold_canary(self, message: Readable, canary: Canary) -> None:
+        if canary.seq > SEQ_MAX:
+            self._quarantine(_failed(message, UnstorableReport(f"seq {canary.seq} is too large")))
+            return
+        hold_canary(self._connection, canary, self._now)
+        self._told(message.address, canary.outbox_id).seqs.append(canary.seq)
+        self.outcomes["canary", "held"] += 1
 
     def _hold(self, message: AgentStatus | CameraHealth | CommandResult) -> None:
         if isinstance(message, AgentStatus):
@@ -184,7 +195,7 @@ def _failed(readable: Readable, error: BaseException) -> Unreadable:
     message = readable.message
     known = isinstance(error, ConflictingReport | UnstorableReport)
     said = str(error) if known else f"cannot be filed: {error!r}"
-    place = place_of(message) if isinstance(message, REPORTS) else None
+    place = place_of(message) if isinstance(message, (*REPORTS, Canary)) else None
     if place is not None and place.seq > SEQ_MAX:
         place = None
     return Unreadable(readable.delivery, said[:_REASON_MAX], readable.address, place)

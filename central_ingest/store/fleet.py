@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, update
 
 from central_ingest.store import tables as t
 from central_ingest.store.views import AgentView, CameraView
-from contract.messages import AgentStatus, CameraHealth, CameraState, CommandResult, Value
+from contract.messages import AgentStatus, CameraHealth, CameraState, Canary, CommandResult, Value
 
 BEAT_STALE = timedelta(seconds=10)
+CANARY_STALE = timedelta(hours=2, minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,19 @@ class WorkerBeat:
     def alive(self, now: datetime) -> bool:
         """Whether it said so lately."""
         return now - self.beat_at < BEAT_STALE
+
+
+@dataclass(frozen=True, slots=True)
+class LastCanary:
+    """When an agent's hourly synthetic report last came through, end to end."""
+
+    city: str
+    agent_id: str
+    received_at: datetime
+
+    def overdue(self, now: datetime) -> bool:
+        """Whether two of them stayed away."""
+        return now - self.received_at > CANARY_STALE
 
 
 def _body(message: Value) -> Any:
@@ -74,6 +88,30 @@ def hold_health(connection: Connection, health: CameraHealth, now: datetime) -> 
     }
     mine = (c.agent_id == health.agent_id) & (c.camera_id == health.camera_id)
     _put(connection, t.camera, mine, values)
+
+
+def hold_canary(connection: Connection, canary: Canary, now: datetime) -> None:
+    """Remember when an agent's synthetic report last came through."""
+    c = t.canary.c
+    values = {
+        "agent_id": canary.agent_id,
+        "city": canary.city,
+        "made_at": canary.made_at,
+        "received_at": now,
+    }
+    mine = (c.agent_id == canary.agent_id) & (c.city == canary.city)
+    _put(connection, t.canary, mine, values)
+
+
+def forget_canary(connection: Connection, agent_id: str) -> None:
+    """Expect no synthetic reports of an agent any more."""
+    connection.execute(delete(t.canary).where(t.canary.c.agent_id == agent_id))
+
+
+def list_canaries(connection: Connection) -> list[LastCanary]:
+    """When each agent's synthetic report last came through."""
+    rows = connection.execute(select(t.canary).order_by(t.canary.c.city, t.canary.c.agent_id))
+    return [LastCanary(row.city, row.agent_id, row.received_at) for row in rows]
 
 
 def hold_result(connection: Connection, result: CommandResult, now: datetime) -> None:

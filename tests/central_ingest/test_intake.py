@@ -42,7 +42,8 @@ def raised(**changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_a_golden_example_is_read(path: Path) -> None:
-    assert isinstance(deliver(path.read_bytes(), path.stem.split("-")[0]), Readable)
+    leaf = path.stem.split("-")[0].replace("canary", "issue")  # it takes the way of reports
+    assert isinstance(deliver(path.read_bytes(), leaf), Readable)
 
 
 def test_an_unknown_field_is_kept() -> None:

@@ -13,6 +13,7 @@ EXAMPLES = Path(messages.__file__).parent / "examples"
 KINDS: dict[str, type[Value]] = {
     "issue": messages.IssueReport,
     "receipt": messages.Receipt,
+    "canary": messages.Canary,
     "status": messages.AgentStatus,
     "health": messages.CameraHealth,
     "command": messages.Command,

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from contract.messages import CameraState, ClockState
+from edge_agent.canary import CanaryNow
 from edge_agent.clock import Instant
 from edge_agent.errors import ConfigError
 from edge_agent.metrics import MetricsServer, Snapshot, Totals, troubles
@@ -46,6 +47,7 @@ WELL = Snapshot(
         ({"centre_trouble": "not reached"}, "centre", "not reached"),
         ({"stretch": 2.5}, "load", overloaded(2.5)),
         ({"store_trouble": "disk is full"}, "store", "disk is full"),
+        ({"canary": CanaryNow("no receipt since noon")}, "canary", "no receipt since noon"),
         ({"free_bytes": 7_000_000}, "disk", "only 7 MB are free"),
         (
             {"cameras": (replace(CAMERA, state=CameraState.OFFLINE, detail="silent"),)},

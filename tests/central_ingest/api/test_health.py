@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from central_ingest.store.database import writing
-from central_ingest.store.fleet import WorkerBeat, beat
+from central_ingest.store.fleet import WorkerBeat, beat, hold_canary
+from contract.messages import Canary
 
 
 def say(centre: Any, *, connected: bool = True, ago_s: float = 0) -> None:
@@ -63,3 +65,21 @@ def test_metrics_of_a_dead_worker_are_not_repeated(client: Any, centre: Any) -> 
     text = client.get("/metrics").text
     assert 'gridwatch_ingest_up{worker="ingest"} 0.0' in text
     assert "gridwatch_ingest_receipts_total" not in text
+
+
+@pytest.mark.parametrize(("ago_h", "status"), [(1, "ok"), (3, "degraded")])
+def test_an_agent_whose_test_reports_stay_away_is_named(
+    client: Any, centre: Any, ago_h: float, status: str
+) -> None:
+    say(centre)
+    heard = centre.clock.now - timedelta(hours=ago_h)
+    canary = Canary(city="demo", agent_id="gw-07", outbox_id=UUID(int=1), seq=1, made_at=heard)
+    with writing(centre.engine) as connection:
+        hold_canary(connection, canary, heard)
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()["status"]) == (200, status)
+    assert [reason.split(":")[0] for reason in answer.json()["degraded"]] == (
+        ["agent gw-07 (demo)"] if status == "degraded" else []
+    )
+    age_s = f'gridwatch_canary_age_seconds{{agent="gw-07",city="demo"}} {ago_h * 3600:.1f}'
+    assert age_s in client.get("/metrics").text

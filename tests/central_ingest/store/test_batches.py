@@ -1,7 +1,9 @@
 """Batches: one transaction, a savepoint a message, receipts for all that is held."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +18,12 @@ from central_ingest.store import tables as t
 from central_ingest.store.batches import file_batch
 from central_ingest.store.database import Engine, reading, writing
 from central_ingest.store.filing import Filing, FilingRules
+from central_ingest.store.fleet import list_canaries
 from central_ingest.store.pictures import Picture, note_stored
 from central_ingest.store.requeues import requeue
+from contract import messages
 
+EXAMPLES = Path(messages.__file__).parent / "examples"
 NOW = datetime(2026, 7, 1, 8, 30, 10, tzinfo=UTC)
 OUTBOX = UUID("01980000-0000-7000-8000-00000000beef")
 RULES = FilingRules()
@@ -130,3 +135,28 @@ def test_requeue_files_what_can_be_read_now_and_leaves_the_rest(
     assert (done.filed, done.left) == (1, 1)
     assert count(engine, t.case) == 1
     assert requeue(engine, RULES, 1 << 18, NOW).filed == 0
+
+
+def test_a_canary_is_receipted_and_becomes_no_case(engine: Engine) -> None:
+    body = (EXAMPLES / "canary-1.0.json").read_bytes()
+    told = read(Delivery("gridwatch/1/demo/gw-01/issue", body, NOW), 1 << 18)
+    for _ in range(2):
+        filed = file_batch(engine, [told], RULES, NOW)
+        assert [one.seqs for _, one in filed.told] == [[42]]
+    assert (count(engine, t.case), count(engine, t.report), count(engine, t.quarantine)) == (
+        0,
+        0,
+        0,
+    )
+    with reading(engine) as connection:
+        assert [(one.agent_id, one.received_at) for one in list_canaries(connection)] == [
+            ("gw-01", NOW)
+        ]
+
+
+@pytest.mark.parametrize("change", [{"agent_id": "gw-02"}, {"seq": 2**63}, {"made_at": "now"}])
+def test_a_canary_that_lies_is_quarantined(engine: Engine, change: dict[str, Any]) -> None:
+    body = json.loads((EXAMPLES / "canary-1.0.json").read_text()) | change
+    told = read(Delivery("gridwatch/1/demo/gw-01/issue", json.dumps(body).encode(), NOW), 1 << 18)
+    file_batch(engine, [told], RULES, NOW)
+    assert (count(engine, t.canary), count(engine, t.quarantine)) == (0, 1)
