@@ -1,4 +1,4 @@
-"""`edge-agent run · check · probe · replay · detect`."""
+"""`edge-agent run · check · probe · calibrate · replay · detect`."""
 
 import logging
 import os
@@ -123,6 +123,44 @@ def probe(
     full = measure(evidence, transport) if evidence else None
     write_camera(new, detect, full, mask, datetime.now(UTC))
     print(report(new, detect, full))
+
+
+@cli.command()
+def calibrate(
+    camera: Annotated[Path, typer.Argument(help="摄像机文件 the camera's YAML file")],
+    preset: Annotated[
+        str | None, typer.Option(help="转动摄像机的预置位 the preset of a turning camera")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", help="代理配置（网格、部件、模型） for cells, components and model"
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="用这张图，不连接摄像机 this picture, not the camera's own")
+    ] = None,
+    port: Annotated[int, typer.Option(help="页面的端口 port of the page; 0: a free one")] = 8095,
+) -> None:
+    """在本机网页上标定地面点和区域。 Click ground points and zones on a page of this machine."""
+    from edge_agent.calibrate_page import CalibratePage
+    from edge_agent.calibration import Calibration, Target
+    from edge_agent.config import load_agent, load_camera
+    from edge_agent.judge import Surroundings
+    from edge_agent.model import default_folder
+    from edge_agent.still import camera_still
+
+    agent = load_agent(config) if config else None
+    model = agent.model if agent else default_folder()
+    near = Surroundings.read(agent.grid, agent.components) if agent else Surroundings()
+    read = load_camera(camera)
+    take = camera_still(camera, read, model, picture)
+    page = CalibratePage(Calibration(Target(camera, preset), read, near), take, port)
+    print(f"标定页面 calibration page: {page.address}\n结束 stop: Ctrl-C", flush=True)
+    try:
+        page.serve()
+    except KeyboardInterrupt:
+        print("已结束 stopped")
 
 
 @cli.command()

@@ -25,7 +25,7 @@ from edge_agent.errors import AgentError, ConfigError
 from edge_agent.judge import Surroundings
 from edge_agent.metrics import LOW_DISK_BYTES
 from edge_agent.model import load_card, verified_path
-from edge_agent.place import CameraPlace
+from edge_agent.place import CameraPlace, check_agreement
 from edge_agent.policy import Policy
 from edge_agent.publisher import try_broker
 from edge_agent.signature import check_signature
@@ -125,6 +125,8 @@ def check_rules(config: CameraConfig) -> None:
     for view in config.views().values():
         Policy.of(view, dict.fromkeys(CLASSES, (0.5, 0.3)))
         CameraPlace.of(view.place, view.camera.location)
+        if view.place is not None:
+            check_agreement(view.place.points)
 
 
 def check_views(path: Path, config: CameraConfig) -> None:

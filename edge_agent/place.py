@@ -37,6 +37,13 @@ MIN_CONDITION = 1e-6
 # points' depth is some fifty times as far away as they are, and its position means nothing.
 HORIZON_SHARE = 0.02
 
+# Points that agree this well are fine. Where they do not, one is named that explains most of it.
+MISTAKE_FRACTION = 2 * CLICK_FRACTION
+MISTAKE_GAIN = 1 / 2
+MISTAKE_LEAD = 3 / 4
+# Points that disagree by more than this share of the picture place nothing.
+DISAGREE_FRACTION = 0.03
+
 WGS84_A_M = 6378137.0
 WGS84_E2 = 6.69437999014e-3
 
@@ -128,6 +135,60 @@ class Homography:
         if not (-180 <= lon <= 180 and -90 <= lat <= 90):
             raise PlaceError(f"point {point_xyn} lies too near to the horizon to be placed")
         return Position(lon=lon, lat=lat, error_m=round(error_m, 2), method="homography")
+
+    def to_picture(self, xy: Matrix, horizon_share: float = HORIZON_SHARE) -> Matrix:
+        """Fractions of the picture [N, 2] of metres on the plane [N, 2].
+
+        NaN behind the camera, and towards the horizon below `horizon_share` of the points' depth.
+        """
+        picture = _project(np.asarray(np.linalg.inv(self.matrix), np.float64), xy)
+        seen = self.sign * _depth(self.matrix, picture) > horizon_share
+        return np.where(seen[:, None], picture, np.nan)
+
+
+def mistaken(points: Sequence[config.GroundPoint]) -> int | None:
+    """The point that does not belong to the others: its index; None where none stands out.
+
+    Six points are needed: five that agree tell which one is wrong, seven tell it surely. Raises
+    PlaceError.
+    """
+    if len(points) < 6:
+        return None
+    spread = Homography.fit(points).click_fraction
+    if spread < MISTAKE_FRACTION:
+        return None
+    spreads = []
+    for index in range(len(points)):
+        try:
+            rest = Homography.fit([*points[:index], *points[index + 1 :]])
+        except PlaceError:
+            spreads.append(spread)
+            continue
+        spreads.append(rest.click_fraction)
+    best, second, *_ = np.argsort(spreads).tolist()
+    explains = spreads[best] < MISTAKE_GAIN * spread
+    return best if explains and spreads[best] < MISTAKE_LEAD * spreads[second] else None
+
+
+def check_agreement(points: Sequence[config.GroundPoint]) -> None:
+    """Refuse ground points that contradict one another, naming the wrong one where it shows.
+
+    Raises PlaceError.
+    """
+    fitted = Homography.fit(points)
+    wrong = mistaken(points)
+    if wrong is not None:
+        miss_m = fitted.left_out_m[wrong] or fitted.residuals_m[wrong]
+        raise PlaceError(
+            f"ground point {wrong + 1} ({points[wrong].xyn}) misses by {miss_m:.1f} m where the "
+            "others agree; click it again: edge-agent calibrate"
+        )
+    if fitted.click_fraction > DISAGREE_FRACTION:
+        raise PlaceError(
+            f"the ground points disagree by {fitted.click_fraction:.1%} of the picture, "
+            f"{max(fitted.residuals_m):.1f} m on the ground; "
+            + ("add a sixth to see which is wrong" if len(points) < 6 else "click them again")
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

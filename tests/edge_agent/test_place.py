@@ -10,7 +10,14 @@ from contract.catalogue import Family
 from edge_agent.config import GroundPoint, Location
 from edge_agent.config import Place as PlaceConfig
 from edge_agent.errors import PlaceError
-from edge_agent.place import CLICK_FRACTION, CameraPlace, Homography, LocalPlane
+from edge_agent.place import (
+    CLICK_FRACTION,
+    CameraPlace,
+    Homography,
+    LocalPlane,
+    check_agreement,
+    mistaken,
+)
 
 ORIGIN = LocalPlane(117.36, 32.93)
 GEOD = Geod(ellps="WGS84")
@@ -214,3 +221,36 @@ def test_a_larger_box_is_less_certain() -> None:
     assert small is not None
     assert large is not None
     assert large.error_m > small.error_m
+
+
+def test_the_picture_of_a_spot_on_the_ground_is_where_it_was_clicked() -> None:
+    fitted = Homography.fit(ground_points(MORE))
+    xy = np.array([seen_by_a_camera(point) for point in MORE])
+    plane_xy = fitted.plane.to_xy(ORIGIN.to_lonlat(xy))
+    assert fitted.to_picture(plane_xy) == pytest.approx(np.array(MORE), abs=1e-6)
+    behind = fitted.plane.to_xy(ORIGIN.to_lonlat(np.array([[0.0, -30.0]])))
+    assert np.isnan(fitted.to_picture(behind)).all()
+
+
+@pytest.mark.parametrize("index", range(7))
+def test_a_mis_clicked_point_is_named(index: int) -> None:
+    points = ground_points((*MORE, (0.6, 0.62)))
+    x, y = points[index].xyn
+    points[index] = points[index].model_copy(update={"xyn": (x + 0.05, y - 0.06)})
+    assert mistaken(points) == index
+    with pytest.raises(PlaceError, match=rf"ground point {index + 1} .* misses by .* m"):
+        check_agreement(points)
+
+
+def test_points_that_agree_name_none() -> None:
+    points = ground_points(MORE)
+    assert mistaken(points) is None
+    check_agreement(points)
+
+
+def test_five_points_that_disagree_ask_for_a_sixth() -> None:
+    points = ground_points(MORE[:5])
+    points[4] = points[4].model_copy(update={"xyn": (0.65, 0.6)})
+    assert mistaken(points) is None
+    with pytest.raises(PlaceError, match="add a sixth to see which is wrong"):
+        check_agreement(points)
