@@ -28,6 +28,15 @@ CLICK_FRACTION = 0.002
 MAP_ERROR_M = 0.3
 # How well a detector's box ends where the thing ends, as a share of the box's sides.
 BOX_FRACTION = 0.05
+# A box ends below at the edge of the thing that is nearest to the camera. So far behind it, seen
+# from the camera, lies the middle of the ground that the thing covers, and so much does that differ
+# from thing to thing, metres. A cover is placed by its middle anyway.
+HALF_DEPTH_M = {
+    Family.VENDOR: (0.8, 0.4),
+    Family.BIN: (0.3, 0.1),
+    Family.GARBAGE: (0.5, 0.3),
+    Family.COVER: (0.0, 0.0),
+}
 
 # Triangles smaller than this, in units of the points' own spread, count as a line.
 MIN_TRIANGLE = 1e-3
@@ -115,9 +124,15 @@ class Homography:
             sign=sign,
         )
 
-    def position(self, point_xyn: tuple[float, float], error_xyn: tuple[float, float]) -> Position:
-        """The position of a picture point that is known to within `error_xyn` (one sigma).
+    def position(
+        self,
+        point_xyn: tuple[float, float],
+        error_xyn: tuple[float, float],
+        behind_m: tuple[float, float] = (0.0, 0.0),
+    ) -> Position:
+        """The position of what lies `behind_m` a picture point known to within `error_xyn`.
 
+        Errors are one sigma; `behind_m` is a distance away from the camera, and its error.
         Raises PlaceError for a point on or above the horizon.
         """
         point = np.array([point_xyn], np.float64)
@@ -128,9 +143,13 @@ class Homography:
                 "the camera may have moved since they were taken"
             )
         xy = _project(self.matrix, point)[0]
-        pixel = _jacobian(self.matrix, point_xyn) * np.array(error_xyn)
+        jacobian = _jacobian(self.matrix, point_xyn)
+        pixel = jacobian * np.array(error_xyn)
         fit = np.array([_project(other, point)[0] - xy for other in self.moved])
-        error_m = sqrt(float((pixel**2).sum() + (fit**2).sum()) + MAP_ERROR_M**2)
+        own = MAP_ERROR_M**2 + behind_m[1] ** 2
+        error_m = sqrt(float((pixel**2).sum() + (fit**2).sum()) + own)
+        away = -jacobian[:, 1]  # up in the picture is away from the camera
+        xy = xy + behind_m[0] * away / np.linalg.norm(away)
         lon, lat = self.plane.to_lonlat(xy[None, :])[0].tolist()
         if not (-180 <= lon <= 180 and -90 <= lat <= 90):
             raise PlaceError(f"point {point_xyn} lies too near to the horizon to be placed")
@@ -241,7 +260,8 @@ class CameraPlace:
             hypot(self.homography.click_fraction, BOX_FRACTION * (y2 - y1)),
         )
         try:
-            return self.homography.position(ground_point(family, box_xyxyn), error)
+            point = ground_point(family, box_xyxyn)
+            return self.homography.position(point, error, HALF_DEPTH_M[family])
         except PlaceError:
             return None
 

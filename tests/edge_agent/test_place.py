@@ -12,6 +12,7 @@ from edge_agent.config import Place as PlaceConfig
 from edge_agent.errors import PlaceError
 from edge_agent.place import (
     CLICK_FRACTION,
+    HALF_DEPTH_M,
     CameraPlace,
     Homography,
     LocalPlane,
@@ -205,13 +206,15 @@ def test_the_best_position_that_is_known(
     assert (position.method if position else None) == method
 
 
-def test_a_cover_is_placed_by_its_middle_and_a_bin_by_its_foot() -> None:
+def test_a_cover_is_placed_by_its_middle_and_a_bin_behind_its_foot() -> None:
     place = camera_place(None)
     cover = place.position(Family.COVER, (0.45, 0.7, 0.55, 0.9))
     foot = place.position(Family.BIN, (0.45, 0.6, 0.55, 0.8))
     assert cover is not None
     assert foot is not None
-    assert metres_between((cover.lon, cover.lat), (foot.lon, foot.lat)) < 1e-6
+    between_m = metres_between((cover.lon, cover.lat), (foot.lon, foot.lat))
+    assert between_m == pytest.approx(HALF_DEPTH_M[Family.BIN][0], abs=1e-3)
+    assert foot.lat > cover.lat, "away from the camera, which looks north"
 
 
 def test_a_larger_box_is_less_certain() -> None:
@@ -254,3 +257,23 @@ def test_five_points_that_disagree_ask_for_a_sixth() -> None:
     assert mistaken(points) is None
     with pytest.raises(PlaceError, match="add a sixth to see which is wrong"):
         check_agreement(points)
+
+
+def test_two_cameras_across_the_street_put_a_cart_at_one_place() -> None:
+    """Each sees the near edge of the cart; the middles that follow must agree."""
+    near_edges = {1.0: -0.8, -1.0: 0.8}  # by the side on which the camera stands
+    middles = []
+    for side, edge_m in near_edges.items():
+        picture = [(x, y) for x in (0.2, 0.8) for y in (0.5, 0.9)]
+        ground = [((x - 0.5) * 10 * side, (0.9 - y) * 20 * side) for x, y in picture]
+        lonlat = ORIGIN.to_lonlat(np.array(ground))
+        points = tuple(
+            GroundPoint(xyn=xyn, lonlat=(float(lon), float(lat)))
+            for xyn, (lon, lat) in zip(picture, lonlat, strict=True)
+        )
+        foot = 0.9 - edge_m * side / 20
+        place = CameraPlace.of(PlaceConfig(points=points), None)
+        position = place.position(Family.VENDOR, (0.45, foot - 0.1, 0.55, foot))
+        assert position is not None
+        middles.append((position.lon, position.lat))
+    assert metres_between(*middles) < 0.01
