@@ -91,7 +91,7 @@ class Calibration:
                 None if miss_m is None else round(miss_m, 2) for miss_m in fitted.left_out_m
             ],
             "click_share": round(fitted.click_fraction, 5),
-            "wrong": wrong,
+            "wrong": list(wrong),
             "spare": len(points) - 4,
             "cells": self._cells_over(fitted),
             "lattice": _lattice_over(fitted),

@@ -165,17 +165,17 @@ class Homography:
         return np.where(seen[:, None], picture, np.nan)
 
 
-def mistaken(points: Sequence[config.GroundPoint]) -> int | None:
-    """The point that does not belong to the others: its index; None where none stands out.
+def mistaken(points: Sequence[config.GroundPoint]) -> tuple[int, ...]:
+    """The point that does not belong to the others, by its index; empty where none stands out.
 
-    Six points are needed: five that agree tell which one is wrong, seven tell it surely. Raises
-    PlaceError.
+    Six points are needed: five that agree tell which one is wrong. Where two points explain a
+    contradiction about as well, both are named, the likelier first. Raises PlaceError.
     """
     if len(points) < 6:
-        return None
+        return ()
     spread = Homography.fit(points).click_fraction
     if spread < MISTAKE_FRACTION:
-        return None
+        return ()
     spreads = []
     for index in range(len(points)):
         try:
@@ -184,9 +184,9 @@ def mistaken(points: Sequence[config.GroundPoint]) -> int | None:
             spreads.append(spread)
             continue
         spreads.append(rest.click_fraction)
-    best, second, *_ = np.argsort(spreads).tolist()
-    explains = spreads[best] < MISTAKE_GAIN * spread
-    return best if explains and spreads[best] < MISTAKE_LEAD * spreads[second] else None
+    limit = min(MISTAKE_GAIN * spread, min(spreads) / MISTAKE_LEAD)
+    found = [index for index in np.argsort(spreads).tolist() if spreads[index] < limit]
+    return tuple(found) if len(found) <= 2 else ()
 
 
 def check_agreement(points: Sequence[config.GroundPoint]) -> None:
@@ -196,11 +196,12 @@ def check_agreement(points: Sequence[config.GroundPoint]) -> None:
     """
     fitted = Homography.fit(points)
     wrong = mistaken(points)
-    if wrong is not None:
-        miss_m = fitted.left_out_m[wrong] or fitted.residuals_m[wrong]
+    if wrong:
+        names = " or ".join(f"{index + 1} {points[index].xyn}" for index in wrong)
+        miss_m = fitted.left_out_m[wrong[0]] or fitted.residuals_m[wrong[0]]
         raise PlaceError(
-            f"ground point {wrong + 1} ({points[wrong].xyn}) misses by {miss_m:.1f} m where the "
-            "others agree; click it again: edge-agent calibrate"
+            f"ground point {names} misses by {miss_m:.1f} m where the others agree; "
+            "click it again: edge-agent calibrate"
         )
     if fitted.click_fraction > DISAGREE_FRACTION:
         raise PlaceError(

@@ -119,8 +119,9 @@ function refit() {
   }, 120);
 }
 
-const wrongPoint = () => (page.fit && page.fit.wrong !== null && page.fit.wrong !== undefined
-  ? page.points.indexOf(complete()[page.fit.wrong]) : -1);
+// Indices of the points that contradict the others.
+const wrongPoints = () => (page.fit && page.fit.wrong
+  ? page.fit.wrong.map((index) => page.points.indexOf(complete()[index])) : []);
 
 function missOf(point) {
   const index = complete().indexOf(point);
@@ -140,11 +141,11 @@ function verdict() {
   } else if (page.fit.problem) {
     node.className = "bad";
     say(node, "这些点不能用：", page.fit.problem);
-  } else if (wrongPoint() >= 0) {
+  } else if (wrongPoints().length) {
     node.className = "bad";
-    const number = wrongPoint() + 1;
-    say(node, `第 ${number} 点很可能点错了，请拖动或重点`,
-      `point ${number} contradicts the others: drag it or click it again`);
+    const numbers = wrongPoints().map((index) => index + 1);
+    say(node, `第 ${numbers.join(" 或 ")} 点很可能点错了，请拖动或重点`,
+      `point ${numbers.join(" or ")} contradicts the others: drag it or click it again`);
   } else {
     const worst = Math.max(...page.fit.residuals_m).toFixed(2);
     if (page.fit.spare === 0) {
@@ -197,7 +198,7 @@ function rows() {
     row.className = index === page.selected ? "selected" : "";
     const badge = row.querySelector(".number span");
     badge.textContent = index + 1;
-    badge.className = index === wrongPoint() ? "wrong" : point.xyn && point.lonlat ? "" : "half";
+    badge.className = wrongPoints().includes(index) ? "wrong" : point.xyn && point.lonlat ? "" : "half";
     const input = row.querySelector("input");
     input.dataset.point = index;
     if (typing !== String(index)) input.value = point.text;
@@ -254,7 +255,7 @@ function polyline(line, width, height) {
 
 function marker(parent, x, y, index, half) {
   const names = ["marker", half ? "half" : "", index === page.selected ? "selected" : "",
-    index === wrongPoint() ? "wrong" : ""];
+    wrongPoints().includes(index) ? "wrong" : ""];
   const group = make("g", { class: names.join(" "), "data-point": index, transform: `translate(${x} ${y})` }, parent);
   make("circle", { r: 11 }, group);
   make("text", { y: 4 }, group, index + 1);
