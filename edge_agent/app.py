@@ -8,6 +8,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -16,6 +17,7 @@ from typing import Literal
 from contract.messages import AgentStatus, CameraState, Command, ModelRef
 from contract.topics import AgentAddress
 from edge_agent import __version__
+from edge_agent.actions import Actions
 from edge_agent.asks import Ask
 from edge_agent.backoff import backoff_s
 from edge_agent.camera import Camera, CameraSinks, Source
@@ -143,13 +145,11 @@ class App:
             camera_id: Witness(look_closely, source.ring, mask=source.mask)
             for camera_id, source in self._footage.items()
         }
+        self._actions = Actions(config.actions, self._clock)
+        judged = self._judged(detector, surroundings, witnesses)
         self._judging = Judging(
-            self._judged(detector, surroundings, witnesses), card, config.agent, self._store,
-            Hooks(
-                self._publisher.clock_state, self._on_look, self._on_commit, self._on_moved
-            ),
-            self._clips,
-        )  # fmt: skip
+            judged, card, config.agent, self._store, self._judging_hooks(), self._clips
+        )
         lanes = Lanes(detector.choice.streams, detector.choice.batch)
         self._engine = Engine(detector.detect_many, self._judging.put, self._clock, lanes)
         self._overload = ""
@@ -174,6 +174,7 @@ class App:
         with self._crashes.watching():
             start("engine", self._run_engine, awaited=False)
             start("judge", self._judging.run)
+            start("actions", self._actions.run, awaited=False)
             start("publisher", self._publisher.run)
             start("uploader", self._uploader.run)
             start("clips", self._clips.run, awaited=False)
@@ -207,6 +208,7 @@ class App:
                 pictures_uploaded=self._uploader.uploaded,
                 restarts=self._supervisor.restarts,
                 withheld=self._judging.withheld,
+                actions=replace(self._actions.counts),
             ),
             store=self._store.counts(),
             store_trouble=self._judging.trouble,
@@ -267,6 +269,15 @@ class App:
         return "the files can be used; the agent starts again with them"
 
     # -- inside
+
+    def _judging_hooks(self) -> Hooks:
+        return Hooks(
+            self._publisher.clock_state,
+            self._on_look,
+            self._on_commit,
+            self._on_moved,
+            self._actions.offer,
+        )
 
     def _judged(
         self, detector: Detector, near: Surroundings, witnesses: Mapping[str, Witness]

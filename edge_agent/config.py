@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from contract.catalogue import Category
 from contract.messages import Fraction, Metres, Name, Seconds, Severity
+from edge_agent.action_config import Action
 from edge_agent.enrolment import read_enrolment
 from edge_agent.errors import ConfigError
 from edge_agent.shedding import Priority
@@ -393,6 +394,9 @@ class AgentConfig(Section):
     )
     limits: Limits = Field(default_factory=Limits, description="what the agent may use")
     metrics: Metrics = Field(default_factory=Metrics, description="where metrics are served")
+    actions: tuple[Action, ...] = Field(
+        (), description="done on the spot when an issue is reported; no command can set them"
+    )
 
 
 def load_camera(path: Path) -> CameraConfig:

@@ -11,6 +11,7 @@ AgentError
 ├── PlaceError           ground points or grid from which no place can be computed
 ├── StoreError           the agent's own SQLite
 ├── CommandRefused       the centre asked for what cannot be done here
+├── ActionFailed         a webhook or a local program on an issue
 └── DeliveryError        the broker or the centre's evidence store
     └── DeliveryRefused      account or token refused: needs a person, so it is tried rarely
 """
@@ -66,3 +67,7 @@ class DeliveryRefused(DeliveryError):
 
 class CommandRefused(AgentError):
     """A command that cannot be carried out; the message is its answer."""
+
+
+class ActionFailed(AgentError):
+    """An action on the spot that did not happen; it is counted and not tried again."""

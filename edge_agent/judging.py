@@ -104,6 +104,7 @@ class Hooks:
     on_look: Callable[[str], None]
     on_commit: Callable[[], None]
     on_moved: Callable[[str, Evidence], None] = lambda _camera_id, _picture: None
+    on_report: Callable[[IssueReport], None] = lambda _: None
 
 
 class Judging:
@@ -343,6 +344,7 @@ class Judging:
             self.counts.raised += report.phase is Phase.RAISED
             log.info("camera %s: %s %s (issue %s, revision %d)", report.camera_id, report.category,
                      report.phase, report.issue_id, report.revision)  # fmt: skip
+            self._hooks.on_report(report)
         if reports:
             self._hooks.on_commit()
 

@@ -15,6 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from contract.messages import CameraState, ClockState
+from edge_agent.actions import ActionCounts
 from edge_agent.canary import CanaryNow
 from edge_agent.clock import Instant
 from edge_agent.errors import ConfigError
@@ -40,6 +41,7 @@ class Totals:
     pictures_uploaded: int = 0
     restarts: int = 0
     withheld: int = 0
+    actions: ActionCounts = field(default_factory=ActionCounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,9 @@ def _totals(snapshot: Snapshot) -> Iterator[Metric]:
         ("pictures_uploaded", "pictures that the centre took", totals.pictures_uploaded),
         ("thread_restarts", "threads that died and were started again", totals.restarts),
         ("issues_withheld", "not raised because a person suppressed them", totals.withheld),
+        ("actions_done", "actions on the spot that happened", totals.actions.done),
+        ("actions_failed", "actions on the spot that failed", totals.actions.failed),
+        ("actions_skipped", "actions that came too often", totals.actions.skipped),
         ("reports_given_up", "reports lost to the quota, ever", given_up.reports),
         ("pictures_given_up", "pictures lost or never taken, ever", given_up.evidence),
     ):
