@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmarks import camera_health, events_run
 from benchmarks import demo as demo_module
-from benchmarks import events_run
 from benchmarks import ingest as ingest_module
 from benchmarks import masking as masking_module
 from benchmarks.broker import BrokerError
@@ -124,6 +124,30 @@ def masking(
         json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     if check and (complaint := masking_module.failed(result)):
         print(f"masking: {complaint}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@app.command()
+def health(
+    clips: Annotated[list[Path], typer.Argument(help="clips of fixed cameras")],
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="fail on an alarm in a clip as it is, or a late one")
+    ] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """Watch clips as they are and knocked, dimmed, blurred, …: alarms, delays, cost."""
+    try:
+        found = list(camera_health.measure(clips))
+    except AgentError as error:
+        print(f"health: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    print(camera_health.summary(found))
+    if json_file:
+        result = camera_health.result(found)
+        json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    if check and (complaints := camera_health.failed(found)):
+        print("\n".join(f"health: {complaint}" for complaint in complaints), file=sys.stderr)
         raise typer.Exit(1)
 
 

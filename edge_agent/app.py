@@ -358,7 +358,9 @@ class App:
     def _on_moved(self, camera_id: str, picture: Evidence) -> None:
         self._views.keep_new(camera_id, picture.data)
         self._store.keep_picture(picture)
-        self._watching[camera_id].on_picture(picture.ref)
+        watching = self._watching[camera_id]
+        watching.on_picture(picture.ref)
+        self._publisher.set_health(watching.health(self._config.agent.id))
         self._uploader.wake()
 
     def _on_look(self, camera_id: str) -> None:

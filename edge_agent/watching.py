@@ -158,9 +158,8 @@ class Watching:
         )
 
     def on_picture(self, picture: EvidenceRef) -> None:
-        """Take the masked picture of what a moved camera now shows, and tell of it."""
+        """Take the masked picture of what a moved camera now shows; its health names it."""
         self._picture = picture
-        self._on_change(self)
 
     def _seen(self, eyes: HealthWatch, frame: Frame) -> View:
         view = eyes.see(frame.picture, frame.at)
