@@ -24,7 +24,17 @@ import uvicorn
 from fastapi import FastAPI
 
 from central_ingest import pages
-from central_ingest.api import answers, auth, cases, cells, commands, events, evidence, health
+from central_ingest.api import (
+    answers,
+    arranging,
+    auth,
+    cases,
+    cells,
+    commands,
+    events,
+    evidence,
+    health,
+)
 from central_ingest.api.deps import Deps
 from central_ingest.api.security import Guard, host_names
 from central_ingest.clock import utc_now
@@ -98,6 +108,7 @@ def make_deps(settings: Settings, engine: Engine) -> tuple[Deps, auth.Authentica
         now=utc_now,
         evidence=store,
         stopping=threading.Event(),
+        filing=filing_rules(settings),
     )
     return deps, authenticator
 
@@ -115,6 +126,7 @@ def create_app(
     answers.install(app)
     app.include_router(auth.make_router(deps))
     app.include_router(cases.make_router(deps))
+    app.include_router(arranging.make_router(deps))
     app.include_router(cells.make_router(deps))
     app.include_router(commands.make_router(deps))
     app.include_router(events.make_router(deps))

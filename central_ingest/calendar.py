@@ -24,6 +24,19 @@ class TimeKind(StrEnum):
     WORK_DAY = "work_day"
     NATURAL_DAY = "natural_day"
 
+    @property
+    def name_zh(self) -> str:
+        """The name duty officers use."""
+        return _KIND_NAMES[self]
+
+
+_KIND_NAMES = {
+    TimeKind.URGENT_HOUR: "紧急工作时",
+    TimeKind.WORK_HOUR: "工作时",
+    TimeKind.WORK_DAY: "工作日",
+    TimeKind.NATURAL_DAY: "自然日",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class TimeLimit:

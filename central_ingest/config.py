@@ -150,10 +150,24 @@ class EvidenceSettings(Section):
     lost_after_h: float = Field(default=72, gt=0)
 
 
+def default_data(environment: Mapping[str, str], user_id: int) -> Path:
+    """Where data lies unless told otherwise: the same place wherever one stands.
+
+    What systemd names (`StateDirectory=`); for root `/var/lib/gridwatch`; else in the user's own
+    data folder.
+    """
+    if named := environment.get("STATE_DIRECTORY"):
+        return Path(named.split(":")[0])
+    if user_id == 0:
+        return Path("/var/lib/gridwatch")
+    own = environment.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(own) / "gridwatch"
+
+
 class Settings(Section):
     """All settings; each part of the centre is given its own section only."""
 
-    data: Path = Path("runs/centre")
+    data: Path = Field(default_factory=lambda: default_data(os.environ, os.geteuid()))
     database: DatabaseSettings = DatabaseSettings()
     http: HttpSettings = HttpSettings()
     broker: BrokerSettings = BrokerSettings()

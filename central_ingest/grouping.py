@@ -38,7 +38,8 @@ Pairs = frozenset[frozenset[UUID]]
 class Move:
     """A sighting that belongs elsewhere now that more is known.
 
-    Without `to_case` it goes into a new case, with all others of its `piece`.
+    Without `to_case` it goes into a new case, with all others of its `piece`; piece 0 is that of
+    the new issue, whose own case it joins.
     """
 
     issue_id: UUID

@@ -19,7 +19,7 @@ from contract.messages import CellCode
 
 
 class CasePage(BaseModel):
-    """One page of cases, newest first; ask again with `after` until it is null."""
+    """One page of cases, urgent first, then newest; ask again with `after` until it is null."""
 
     cases: list[CaseSummary]
     after: int | None
@@ -67,7 +67,7 @@ def make_router(deps: Deps) -> APIRouter:
 
     @router.get("/cases")
     def cases(request: Request, wanted: Annotated[CaseFilter, Query()]) -> CasePage:
-        """Cases, newest first."""
+        """Cases, urgent first, then newest first."""
         require(deps, request, Role.READER)
         with reading(deps.engine) as connection:
             found = list_cases(

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 
@@ -11,6 +11,7 @@ from central_ingest.config import HttpSettings
 from central_ingest.evidence import EvidenceStore
 from central_ingest.store.access import Actor
 from central_ingest.store.database import Engine
+from central_ingest.store.filing import FilingRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Deps:
     nobody is logged in (pages answer with a redirect to /login), and is `local` on an open
     loopback centre. Reading: `with deps.engine.connect() as connection: queries.list_cases(...)`.
     Writing: `with database.writing(deps.engine) as connection: queries.decide(...)`.
+    `filing` says how duplicates are found and new cases numbered, for splits.
     `stopping` is set when the server ends; long answers must end with it.
     """
 
@@ -30,3 +32,4 @@ class Deps:
     now: Now
     evidence: EvidenceStore
     stopping: threading.Event
+    filing: FilingRules = field(default_factory=FilingRules)

@@ -8,9 +8,10 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from central_ingest.api.deps import Deps
+from central_ingest.pages import arranging
 from central_ingest.pages.assets import STATIC, require_assets
 from central_ingest.pages.rendering import make_environment
-from central_ingest.pages.routes import Pages, make_not_found, make_router
+from central_ingest.pages.routes import Pages, make_not_found, make_page_route, make_router
 
 
 class _Assets(StaticFiles):
@@ -33,4 +34,5 @@ def install(app: FastAPI, deps: Deps) -> None:
     app.mount("/static", _Assets(directory=STATIC), name="static")
     pages = Pages(deps, make_environment())
     app.include_router(make_router(pages))
+    app.include_router(arranging.make_router(pages, make_page_route(pages)))
     app.add_exception_handler(404, make_not_found(pages))

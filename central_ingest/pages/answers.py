@@ -19,6 +19,11 @@ class Problem:
     advice: Label
 
 
+CANNOT_ARRANGE: Final = Label(
+    "案卷状态或类别不允许此操作，或已由他人处理",
+    "State or category does not allow this, or somebody else was faster",
+)
+NO_SUCH_NUMBER: Final = Label("没有这个编号的案卷", "There is no case of this number")
 REASON_MISSING: Final = Label("请选择或填写理由", "A reason is required")
 
 LOGIN_PROBLEMS: Final[Mapping[str, Label]] = {
@@ -110,3 +115,20 @@ def illegal(action: str, state: CaseState) -> Label:
         f"The case is now “{now.en}”: “{step.en}” is no longer possible; "
         "somebody else may have decided",
     )
+
+
+def merged(number: str) -> Label:
+    """What is said after a merge."""
+    return Label(f"已合并到案卷 {number}", f"Merged into case {number}")
+
+
+def split_off(number: str) -> Label:
+    """What is said after a split."""
+    return Label(f"已拆分为新案卷 {number}", f"Split off as case {number}")
+
+
+def answered(number: str, *, accept: bool) -> Label:
+    """What is said after a proposal was answered."""
+    if accept:
+        return Label(f"已采纳建议，保留案卷 {number}", f"Accepted; case {number} remains")
+    return Label("已忽略建议，不再提示", "Dismissed; it will not be proposed again")

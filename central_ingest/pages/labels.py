@@ -62,6 +62,7 @@ ACTIONS: Final[Mapping[str, Label]] = {
     "restore": Label("恢复待核实", "Restore"),
     "merge": Label("合并", "Merge"),
     "split": Label("拆分", "Split"),
+    "dismiss": Label("忽略建议", "Dismiss proposal"),
 }
 
 CLIP_STATES: Final[Mapping[str, Label]] = {
@@ -73,6 +74,13 @@ CLIP_STATES: Final[Mapping[str, Label]] = {
 PROPOSALS: Final[Mapping[str, Label]] = {
     "merge": Label("建议与此案合并", "Perhaps the same as case"),
     "void": Label("建议作废", "Perhaps void"),
+}
+
+OUTCOMES: Final[Mapping[str, Label]] = {
+    "accepted": Label("已采纳", "Accepted"),
+    "dismissed": Label("已忽略", "Dismissed"),
+    "merged": Label("已合并", "Merged"),
+    "case ended": Label("案卷已终结", "Case ended"),
 }
 
 SEEN: Final = Label("现场", "As seen")

@@ -105,6 +105,7 @@ _GLOBALS: Final[Mapping[str, Any]] = {
     "CLIP_STATES": labels.CLIP_STATES,
     "ACTIONS": labels.ACTIONS,
     "PROPOSALS": labels.PROPOSALS,
+    "OUTCOMES": labels.OUTCOMES,
     "QUICK_REASONS": labels.QUICK_REASONS,
     "BEFORE": labels.BEFORE,
     "AFTER": labels.AFTER,

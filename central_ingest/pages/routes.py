@@ -255,14 +255,15 @@ def reason_text(quick: str, text: str) -> str | None:
 def _decide(pages: Pages, request: Request, case_id: int, sent: DecisionForm) -> Response:
     actor = require(pages.deps, request, Role.OFFICER)
     said = pages.decide(actor, case_id, sent)
-    if not _wants_fragment(request):
+    if not wants_fragment(request):
         return RedirectResponse(f"/cases/{case_id}", 303)
     if sent.sender == "list":
         return pages.one_row(request, case_id, said)
     return pages.case(request, case_id, said)
 
 
-def _wants_fragment(request: Request) -> bool:
+def wants_fragment(request: Request) -> bool:
+    """Whether htmx asks, which merges parts into the page."""
     return request.headers.get("HX-Request") == "true"
 
 
@@ -286,10 +287,10 @@ def make_page_route(pages: Pages) -> type[APIRoute]:
 
 def _error_page(pages: Pages, request: Request, error: Exception) -> Response:
     problem = answers.NO_SUCH_PAGE if _wrong_address(error) else answers.problem_of(error)
-    if problem.status == 401 and not _wants_fragment(request):
+    if problem.status == 401 and not wants_fragment(request):
         where = request.url.path if request.method == "GET" else "/"
         return RedirectResponse(f"/login?next={where}", 303)
-    if _wants_fragment(request):
+    if wants_fragment(request):
         return pages.render("flash.html", problem.status, said=problem.said, said_kind="error")
     return pages.render("error.html", problem.status, said=problem.said, advice=problem.advice)
 

@@ -168,6 +168,17 @@ class HeldSighting:
         )  # fmt: skip
 
 
+def empty_like(case: HeldCase, case_id: int, number: str) -> HeldCase:
+    """A new pending case at the place of another one, without sightings yet."""
+    return HeldCase(
+        case_id, number, case.category, case.severity, CaseState.PENDING.value, case.presence,
+        case.cell_code, case.lon, case.lat, case.error_m, case.component_id,
+        case.component_standard, case.first_seen_at, case.last_seen_at, 0, [], None,
+        arranged=False, grid_version=case.grid_version, cell_official=case.cell_official,
+        family=case.family, fresh=True,
+    )  # fmt: skip
+
+
 def spot_of(place: Place | None, family: Family, rules: DuplicateRules) -> int | None:
     """The square in which a sighting is found."""
     if place is None:

@@ -20,7 +20,7 @@ from central_ingest.grid import is_official
 from central_ingest.grouping import Grouped, Move, group
 from central_ingest.parsing import Report
 from central_ingest.store.cells import look_up, official
-from central_ingest.store.desk import Desk, HeldCase, HeldSighting, place_of, spot_of
+from central_ingest.store.desk import Desk, HeldCase, HeldSighting, empty_like, place_of, spot_of
 from central_ingest.store.numbers import CaseNumbers
 from central_ingest.store.writes import Writes
 
@@ -147,12 +147,12 @@ class Filing:
         held = self._held(report)
         near = self.desk.cases_near(held)
         grouped = self._group(held, near)
-        self._move(grouped.moves, held)
         made = grouped.decision
         if made.verdict is Verdict.SAME:
             case, outcome = self.desk.cases[made.matches[0].case_id], Outcome.LINKED
         else:
             case, outcome = self._open_case(report), Outcome.OPENED
+        self._move(grouped.moves, held, case)
         held.case, held.because = case, made.because
         self.desk.add(held)
         self.writes.sightings[held.issue_id] = held
@@ -215,9 +215,9 @@ class Filing:
             self.writes.proposals.append((case.case_id, match.case_id, match.because))
             self.writes.note(match.case_id, "proposed")
 
-    def _move(self, moves: Sequence[Move], newer: HeldSighting) -> None:
+    def _move(self, moves: Sequence[Move], newer: HeldSighting, its_case: HeldCase) -> None:
         """Let sightings follow what a newer issue made clear; a case left empty is merged."""
-        own: dict[int, HeldCase] = {}
+        own = {0: its_case}
         for move in moves:
             sighting = self.desk.known[move.issue_id]
             before = sighting.case
@@ -238,13 +238,7 @@ class Filing:
 
     def _like(self, case: HeldCase) -> HeldCase:
         """A new case at the place of another one."""
-        made = HeldCase(
-            self._numbers.next_id(), self._numbers.next_number(), case.category, case.severity,
-            CaseState.PENDING.value, case.presence, case.cell_code, case.lon, case.lat,
-            case.error_m, case.component_id, case.component_standard, case.first_seen_at,
-            case.last_seen_at, 0, [], None, arranged=False, grid_version=case.grid_version,
-            cell_official=case.cell_official, family=case.family, fresh=True,
-        )  # fmt: skip
+        made = empty_like(case, self._numbers.next_id(), self._numbers.next_number())
         self.desk.cases[made.case_id] = made
         return made
 

@@ -9,7 +9,19 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from central_ingest.calendar import deadline
 from central_ingest.cases import (
@@ -19,11 +31,14 @@ from central_ingest.cases import (
     allowed_actions,
     next_state,
 )
-from central_ingest.errors import NotFound
+from central_ingest.dedup import Place
+from central_ingest.errors import IllegalStep, NotFound
+from central_ingest.spots import spot
 from central_ingest.store import tables as t
 from central_ingest.store.policy import read_policy
 from central_ingest.store.views import (
     CaseDetail,
+    CaseLink,
     CaseSummary,
     Change,
     DecisionView,
@@ -48,8 +63,8 @@ def list_cases(  # noqa: PLR0913 -- every filter of the page is one keyword
     limit: int = 50,
     after: int | None = None,
 ) -> list[CaseSummary]:
-    """Cases, newest first; `after` is the last case_id of the page before."""
-    wanted = [t.case.c.case_id < after] if after is not None else []
+    """Cases, urgent first, then newest first; `after` is the last case_id of the page before."""
+    wanted = []
     for column, value in (
         (t.case.c.category, category),
         (t.case.c.cell_code, cell),
@@ -58,27 +73,50 @@ def list_cases(  # noqa: PLR0913 -- every filter of the page is one keyword
         if value is not None:
             wanted.append(column == str(value))
     limit = max(1, min(limit, LIMIT_MAX))
-    branches = [_newest(state, wanted, limit) for state in dict.fromkeys(states)]
+    branches = [
+        _newest((state.value, severity), [*wanted, *beyond], limit)
+        for severity, beyond in _severities_after(connection, after)
+        for state in dict.fromkeys(states)
+    ]
     if not branches:
         return []
     found = union_all(*branches).subquery()
-    chosen = select(found.c.case_id).order_by(found.c.case_id.desc()).limit(limit)
+    order = (found.c.severity.desc(), found.c.case_id.desc())
+    chosen = select(found.c.case_id).order_by(*order).limit(limit)
     rows = connection.execute(
-        select(t.case).where(t.case.c.case_id.in_(chosen)).order_by(t.case.c.case_id.desc())
+        select(t.case)
+        .where(t.case.c.case_id.in_(chosen))
+        .order_by(t.case.c.severity.desc(), t.case.c.case_id.desc())
     ).all()
     return _summaries(connection, rows)
 
 
-def _newest(state: CaseState, wanted: Sequence[Any], limit: int) -> Select[Any]:
-    """The newest cases of one state, as one walk of its index."""
+def _severities_after(
+    connection: Connection, after: int | None
+) -> list[tuple[str, list[ColumnElement[bool]]]]:
+    """The severities that are left to list, urgent first, each with what bounds it."""
+    every = [Severity.URGENT.value, Severity.NORMAL.value]
+    if after is None:
+        return [(severity, []) for severity in every]
+    last = select(t.case.c.severity).where(t.case.c.case_id == after)
+    reached = connection.execute(last).scalar_one_or_none() or Severity.URGENT.value
+    at = every.index(reached)
+    return [(reached, [t.case.c.case_id < after]), *((one, []) for one in every[at + 1 :])]
+
+
+def _newest(
+    group: tuple[str, str], wanted: Sequence[ColumnElement[bool]], limit: int
+) -> Select[Any]:
+    """The newest cases of one state and severity, as one walk of its index."""
+    state, severity = group
     walk = (
-        select(t.case.c.case_id)
-        .where(t.case.c.state == state.value, *wanted)
+        select(t.case.c.case_id, t.case.c.severity)
+        .where(t.case.c.state == state, t.case.c.severity == severity, *wanted)
         .order_by(t.case.c.case_id.desc())
         .limit(limit)
         .subquery()
     )
-    return select(walk.c.case_id)
+    return select(walk.c.case_id, walk.c.severity)
 
 
 def get_summary(connection: Connection, case_id: int) -> CaseSummary:
@@ -88,13 +126,16 @@ def get_summary(connection: Connection, case_id: int) -> CaseSummary:
 
 def get_case(connection: Connection, case_id: int) -> CaseDetail:
     """Everything about one case. Raises NotFound."""
-    summary = get_summary(connection, case_id)
+    row = _case_row(connection, case_id)
+    summary = _summaries(connection, [row])[0]
     return CaseDetail(
         summary=summary,
         sightings=_sightings(connection, case_id),
         decisions=_decisions(connection, case_id),
         proposals=_proposals(connection, case_id),
-        actions=allowed_actions(summary.state),
+        actions=() if row.merged_into else allowed_actions(summary.state),
+        merged_into=_link(connection, row.merged_into),
+        recurs_of=_link(connection, row.recurs_of),
     )
 
 
@@ -108,6 +149,21 @@ def reports_of(connection: Connection, case_id: int) -> list[dict[str, Any]]:
         .order_by(t.report.c.received_at, t.report.c.seq)
     ).scalars()
     return [json.loads(body) for body in rows]
+
+
+def _link(connection: Connection, case_id: int | None) -> CaseLink | None:
+    if case_id is None:
+        return None
+    return CaseLink(case_id, _case_row(connection, case_id).number)
+
+
+def find_case(connection: Connection, number: str) -> int:
+    """The key of the case that people call `number`. Raises NotFound."""
+    query = select(t.case.c.case_id).where(t.case.c.number == number.strip())
+    found = connection.execute(query).scalar_one_or_none()
+    if found is None:
+        raise NotFound(f"there is no case {number!r}")
+    return int(found)
 
 
 def count_by_state(connection: Connection) -> dict[CaseState, int]:
@@ -174,14 +230,19 @@ def decide(
     """
     row = _case_row(connection, case_id, lock=True)
     before, category = CaseState(row.state), Category(row.category)
+    if row.merged_into is not None:
+        raise IllegalStep(f"case {row.number} was merged into another one; it takes no step")
     after = next_state(before, action, reason)
     values: dict[str, Any] = {"state": after.value, "updated_at": now}
-    detail = f"{before.value} → {after.value}"
+    detail = f"{before.name_zh} → {after.name_zh} {before.value} → {after.value}"
     if action == "confirm":
         policy = read_policy(connection)
         if limit := policy.deadlines.get(category):
             values["deadline_at"] = deadline(now, limit, policy.calendar)
-            detail += f", deadline {limit.amount:g} {limit.kind.value}"
+            said = f"{limit.amount:g} {limit.kind.name_zh} {limit.kind.value}"
+            detail += f"；时限 deadline {said}"
+    if after is CaseState.CLOSED:
+        values |= {"ended_at": now, "spot": _spot(row)}
     connection.execute(update(t.case).where(t.case.c.case_id == case_id).values(**values))
     connection.execute(
         update(t.sighting).where(t.sighting.c.case_id == case_id).values(open=after in OPEN_STATES)
@@ -195,6 +256,13 @@ def decide(
     )
     note_change(connection, case_id, "decided", now)
     return get_summary(connection, case_id)
+
+
+def _spot(row: Row[Any]) -> int | None:
+    """Where a closed case is found when the same problem comes back."""
+    if row.lon is None:
+        return None
+    return spot(Place(row.lon, row.lat, row.error_m), Family(row.family), coarse=False)
 
 
 def note_decision(connection: Connection, case_id: int, made: DecisionView) -> None:

@@ -113,14 +113,27 @@ class ProposalView:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseLink:
+    """Another case, by key and number."""
+
+    case_id: int
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
 class CaseDetail:
-    """Everything about one case; `actions` are the steps that its state allows now."""
+    """Everything about one case; `actions` are the steps that its state allows now.
+
+    `merged_into` is where its sightings went; `recurs_of` the case that was closed here before.
+    """
 
     summary: CaseSummary
     sightings: tuple[SightingView, ...]
     decisions: tuple[DecisionView, ...]
     proposals: tuple[ProposalView, ...]
     actions: tuple[str, ...]
+    merged_into: CaseLink | None = None
+    recurs_of: CaseLink | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from central_ingest.config import Settings, load
+from central_ingest.config import Settings, default_data, load
 from central_ingest.errors import ConfigError
 from contract.catalogue import Category, Family
 
@@ -18,8 +18,23 @@ def write(folder: Path, text: str) -> Path:
 def test_no_file_gives_the_defaults_of_the_demo() -> None:
     settings = load(None, {})
     assert settings.http.address == "http://127.0.0.1:8080"
-    assert settings.database_url == "sqlite:///runs/centre/centre.db"
+    assert settings.database_url == f"sqlite:///{settings.data}/centre.db"
     assert set(settings.cases.deadlines) == set(Category)
+
+
+@pytest.mark.parametrize(
+    ("environment", "user_id", "folder"),
+    [
+        ({"STATE_DIRECTORY": "/var/lib/gw:/other"}, 0, "/var/lib/gw"),
+        ({}, 0, "/var/lib/gridwatch"),
+        ({"XDG_DATA_HOME": "/home/li/data"}, 1000, "/home/li/data/gridwatch"),
+        ({}, 1000, str(Path.home() / ".local/share/gridwatch")),
+    ],
+)
+def test_data_lies_in_the_same_place_wherever_one_stands(
+    environment: dict[str, str], user_id: int, folder: str
+) -> None:
+    assert default_data(environment, user_id) == Path(folder)
 
 
 def test_an_empty_file_is_no_mistake(tmp_path: Path) -> None:

@@ -81,9 +81,14 @@ function settle(part) {
 function insertRow(row) {
   const list = one("#cases");
   if (!list) return;
-  const id = Number(row.dataset.case);
   const rows = all("li.case", list);
-  const next = rows.find((other) => Number(other.dataset.case) < id);
+  // As the list is sorted: urgent first, then newest first.
+  const rank = ({ dataset }) => [dataset.severity === "urgent" ? 1 : 0, Number(dataset.case)];
+  const [urgent, id] = rank(row);
+  const next = rows.find((other) => {
+    const [itsUrgent, itsId] = rank(other);
+    return itsUrgent < urgent || (itsUrgent === urgent && itsId < id);
+  });
   // Older than everything shown while more is to come: it belongs to a later page.
   if (!next && one("#more", list)) return;
   row.classList.add("entering");

@@ -137,7 +137,7 @@ def test_a_decision_is_kept_with_who_when_and_why(engine: Engine, put: Callable[
     assert found.summary.state is CaseState.REJECTED
     assert (made.who, made.at, made.action) == ("li.wei", NOW, "reject")
     assert made.reason == "是固定摊位 a licensed stall"
-    assert made.detail == "pending → rejected"
+    assert made.detail == "待核实 → 不予立案 pending → rejected"
     assert found.actions == ("restore",)
 
 
