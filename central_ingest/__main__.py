@@ -13,6 +13,8 @@ import typer
 from central_ingest import app as centre
 from central_ingest import config, enrolment, grid
 from central_ingest.authority import write_private
+from central_ingest.backup import Kept, back_up
+from central_ingest.backup import restore as restore_backup
 from central_ingest.clock import utc_now
 from central_ingest.config import Settings
 from central_ingest.dedup import Place
@@ -115,6 +117,58 @@ def migrate(*, config_file: ConfigFile = None, data: Data = None) -> None:
     with _explained():
         centre.migrate_database(_settings(config_file, data))
         typer.echo("the database is at this version")
+
+
+@app.command()
+def move(
+    to: Annotated[Path, typer.Option(help="The settings that name the new, empty database.")],
+    *,
+    config_file: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """Copy everything into another database, e.g. into PostgreSQL; stop the centre first."""
+    with _explained():
+        new = centre.open_target(_settings(to, None))
+        rows = centre.move_database(_settings(config_file, data), new)
+        typer.echo(f"{sum(rows.values())} rows of {len(rows)} tables copied and counted")
+        typer.echo(f"start the centre with --config {to} now; the old database is unchanged")
+
+
+@app.command()
+def backup(
+    out: Annotated[Path, typer.Argument(help="The folder to write; it must not exist.")],
+    *,
+    config_file: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """Write database and evidence into a new folder, while the centre goes on."""
+    with _explained():
+        settings = _settings(config_file, data)
+        engine, evidence = centre.open_database(settings), centre.open_evidence(settings)
+        kept = back_up(engine, evidence, out, utc_now())
+        _say_kept("written to", out, kept)
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="A folder that `backup` wrote.")],
+    *,
+    config_file: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """Fill an empty database and the evidence store from a backup; stop the centre first."""
+    with _explained():
+        settings = _settings(config_file, data)
+        target = centre.open_target(settings)
+        kept = restore_backup(folder, target, centre.open_evidence(settings))
+        _say_kept("restored from", folder, kept)
+
+
+def _say_kept(what: str, folder: Path, kept: Kept) -> None:
+    rows = sum(kept.rows.values())
+    typer.echo(f"{rows} rows and {kept.evidence} pieces of evidence {what} {folder}")
+    if kept.missing:
+        typer.echo(f"missing evidence: {len(kept.missing)}, see manifest.json", err=True)
 
 
 @app.command()

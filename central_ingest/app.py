@@ -52,7 +52,9 @@ from central_ingest.store.database import (
     writing,
 )
 from central_ingest.store.filing import FilingRules
+from central_ingest.store.fleet import list_workers
 from central_ingest.store.housekeeping import HouseRules
+from central_ingest.store.moving import copy_database
 from central_ingest.store.policy import Policy, read_setting, write_policy, write_setting
 from central_ingest.subscriber import Subscriber
 
@@ -88,6 +90,36 @@ def migrate_database(settings: Settings) -> None:
     migrate(open_engine(settings.database_url))
 
 
+def open_target(settings: Settings) -> Engine:
+    """The database that is to be filled; its tables are made by whoever fills it."""
+    _make_folder(settings.data)
+    return open_engine(settings.database_url)
+
+
+def open_evidence(settings: Settings) -> EvidenceStore:
+    """Where pictures are kept."""
+    _make_folder(settings.data)
+    return EvidenceStore(settings.evidence_folder, settings.evidence.max_bytes)
+
+
+def move_database(settings: Settings, target: Engine) -> dict[str, int]:
+    """Copy everything into an empty database; returns the rows of each table.
+
+    Raises RefusedToStart while an ingest works, which would go on filing into the old one.
+    """
+    source = open_database(settings)
+    if str(source.url) == str(target.url):
+        raise RefusedToStart("both settings name the same database")
+    with reading(source) as connection:
+        working = [beat.name for beat in list_workers(connection) if beat.alive(utc_now())]
+    if working:
+        raise RefusedToStart(
+            f"ingest {', '.join(working)} still works on the old database: stop the centre first, "
+            "agents keep their reports meanwhile"
+        )
+    return copy_database(source, target)
+
+
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +132,7 @@ def _make_folder(folder: Path) -> None:
 def make_deps(settings: Settings, engine: Engine) -> tuple[Deps, auth.Authenticator]:
     """What routes and pages are given."""
     authenticator = auth.Authenticator(engine, settings.http, utc_now)
-    store = EvidenceStore(settings.evidence_folder, settings.evidence.max_bytes)
+    store = open_evidence(settings)
     deps = Deps(
         engine=engine,
         settings=settings.http,

@@ -76,6 +76,12 @@ def get_picture(connection: Connection, sha256: str) -> Picture:
     return Picture(row.sha256, row.media_type, row.bytes)
 
 
+def all_pictures(connection: Connection) -> list[Picture]:
+    """All evidence whose bytes are here."""
+    rows = connection.execute(select(t.evidence).order_by(t.evidence.c.sha256))
+    return [Picture(row.sha256, row.media_type, row.bytes) for row in rows]
+
+
 def note_reading(connection: Connection, reading: Reading) -> None:
     """Remember who looked at which evidence, when, from where."""
     connection.execute(
