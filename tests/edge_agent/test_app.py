@@ -204,6 +204,12 @@ def order(app: App, kind: CommandKind, number: int, **more: Any) -> Command:
     return Command(command_id=command_id, kind=kind, issued_at=now, expires_at=now + lives, **more)
 
 
+def reports_of(app: App) -> list[dict[str, Any]]:
+    """The reports that wait, in their order."""
+    bodies = [json.loads(one.body) for one in app._store.due(1e12, 100)]
+    return sorted((one for one in bodies if "issue_id" in one), key=lambda one: one["seq"])
+
+
 def answer_of(app: App) -> dict[str, Any]:
     """The next answer that waits; the publisher would have sent it."""
     taken: dict[str, Any] = json.loads(app.answers(1)[0])
@@ -224,8 +230,7 @@ def test_what_a_person_rejected_is_withdrawn_and_not_raised_again_until_revoked(
     app.command(order(app, CommandKind.SUPPRESS, 1, until=until_later, **there))
     assert answer_of(app)["ok"]
     until(lambda: app.snapshot().totals.withheld == 1, "it would have been raised again")
-    bodies = [json.loads(one.body) for one in app._store.due(1e12, 100)]
-    assert [(one["phase"], one["reason"]) for one in sorted(bodies, key=lambda b: b["seq"])] == [
+    assert [(one["phase"], one["reason"]) for one in reports_of(app)] == [
         ("raised", None),
         ("withdrawn", "suppressed"),
     ]
@@ -244,7 +249,7 @@ def test_a_recheck_says_whether_the_issue_is_seen(
     files.agent["broker"] = {"port": 1}
     app = running(files.app())
     until(lambda: app.snapshot().totals.issues_raised == 1, "the cart is raised")
-    issue = json.loads(app._store.due(1e12, 1)[0].body)
+    issue = reports_of(app)[0]
     ask = {"camera_id": "cam-01", "issue_id": issue["issue_id"]}
     app.command(order(app, CommandKind.RECHECK, 3, **ask))
     until(lambda: app._book.is_answered(UUID(int=3)), "an answer")

@@ -111,6 +111,38 @@ def test_an_intact_cover_in_its_place_clears_it_although_people_stand_around_it(
     assert street.phases == ["raised", "cleared"]
 
 
+def test_a_cover_that_looks_hardly_more_intact_than_broken_is_cleared_slowly() -> None:
+    street = opened(BROKEN)
+    hint = [("manhole_ok", COVER, 0.52), ("manhole_damaged", COVER, 0.5)]
+    street.watch(15, hint)
+    assert street.phases == ["raised"]
+    street.watch(45, hint)
+    assert street.phases == ["raised", "cleared"]
+
+
+def test_a_place_of_which_a_part_is_hidden_is_cleared_slowly() -> None:
+    street = opened(HEAP)
+    passer_by = ("person", (0.4, 0.4, 0.43, 0.75), 0.8)  # before a fifth of it
+    street.watch(9, [passer_by])
+    assert street.phases == ["raised"]
+    street.watch(9, [passer_by])
+    assert street.phases == ["raised", "cleared"]
+
+
+def test_a_look_that_shows_it_worse_than_thought_clears_nothing() -> None:
+    by = policy(
+        {
+            "manhole_damaged": {"clear_after_s": 60, "seen_m": 3, "of_n": 4},
+            "manhole_missing": {"clear_after_s": 3, "seen_m": 3, "of_n": 4},
+        }
+    )
+    street = opened(BROKEN, ("manhole_missing", COVER, 0.5), by=by)
+    street.watch(20, [("manhole_damaged", COVER, 0.4), ("manhole_missing", COVER, 0.49)])
+    street.watch(5)
+    street.watch(0.2, [("manhole_missing", COVER, 0.9)])
+    assert street.phases == ["raised", "updated"]
+
+
 def test_an_intact_cover_of_which_a_car_hides_a_part_is_not_raised() -> None:
     car = ("vehicle", (0.34, 0.5, 0.7, 0.9), 0.9)
     street = Street()

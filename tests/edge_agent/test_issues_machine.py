@@ -210,7 +210,8 @@ class IssueMachine(RuleBasedStateMachine):
         ]
         assert here[-1] == self.lived_s
         assert self.lived_s - here[0] >= DWELL_S - EVERY_S
-        assert len(here) >= DWELL_S / EVERY_S / 2
+        # A look counts for an eighth of the dwell time at most, whatever hid the ones between.
+        assert len(here) >= 8
         for one in self.street.policy.suppressions:
             assert report.category is not one.category or not same_place(
                 one.box_xyxyn, report.box_xyxyn
