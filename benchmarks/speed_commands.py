@@ -8,12 +8,18 @@ import typer
 from benchmarks import decode as decode_module
 from benchmarks import density as density_module
 from benchmarks import detector as detector_module
+from benchmarks import footprint as footprint_module
+from benchmarks import latency as latency_module
 from benchmarks import overhead as overhead_module
 from benchmarks import pipeline as pipeline_module
+from benchmarks import soak as soak_module
+from benchmarks.broker import BrokerError
+from benchmarks.fleet import Row
 from benchmarks.floors import all_held, check
 from benchmarks.footage import CACHE
 from benchmarks.peers import PeerError
 from benchmarks.result import shown, write
+from benchmarks.site import SiteError
 from edge_agent.errors import AgentError
 from edge_agent.model import default_folder
 from edge_agent.probing import Probe, choose
@@ -32,7 +38,7 @@ PeersOption = Annotated[bool, typer.Option(help="measure ultralytics too (traini
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the benchmarks' command line."""
-    for command in (decode, detector, pipeline, density, overhead):
+    for command in (decode, detector, pipeline, density, latency, soak, footprint, overhead):
         app.command()(command)
 
 
@@ -111,6 +117,57 @@ def density(  # noqa: PLR0913
     finish(measure, json_file, held=check)
 
 
+def latency(
+    *,
+    clip: ClipOption = None,
+    model: ModelOption = None,
+    cameras: Annotated[int, typer.Option(min=1, help="1080p cameras at 5 looks/s")] = 6,
+    seconds: Annotated[float, typer.Option(min=5, help="how long is measured")] = 60,
+    json_file: JsonOption = None,
+    check: CheckOption = False,
+) -> None:
+    """Measure from frame to case, through a real broker and centre, under load."""
+
+    def measure() -> dict[str, Any]:
+        folder = model or default_folder()
+        row = Row(1080, 5)
+        plan = latency_module.Plan(folder, clip, fastest(folder), row, cameras, seconds)
+        return latency_module.measure(plan, say)
+
+    finish(measure, json_file, held=check)
+
+
+def soak(
+    *,
+    clip: ClipOption = None,
+    model: ModelOption = None,
+    seconds: Annotated[float, typer.Option(min=60, help="how long it runs")] = 3600,
+    json_file: JsonOption = None,
+    check: CheckOption = False,
+) -> None:
+    """Run 16 RTSP cameras for an hour, of which five leave and return."""
+    folder = model or default_folder()
+    finish(lambda: soak_module.measure(folder, clip, seconds, say), json_file, held=check)
+
+
+def footprint(
+    *,
+    clip: ClipOption = None,
+    model: ModelOption = None,
+    rounds: RoundsOption = 2,
+    json_file: JsonOption = None,
+    check: CheckOption = False,
+) -> None:
+    """Measure the agent's start-up and memory."""
+
+    def measure() -> dict[str, Any]:
+        folder = model or default_folder()
+        fastest(folder)
+        return footprint_module.measure(folder, clip, rounds, say)
+
+    finish(measure, json_file, held=check)
+
+
 def overhead(
     *,
     model: ModelOption = None,
@@ -139,7 +196,7 @@ def finish(measure: Any, json_file: Path | None, *, held: bool) -> None:
     """Measure, print, write, and hold against the floors where that was asked for."""
     try:
         body = measure()
-    except (AgentError, PeerError) as error:
+    except (AgentError, PeerError, SiteError, BrokerError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     verdicts = check(body)

@@ -1,0 +1,138 @@
+"""From frame to case: capture, decoding, look, judgement, evidence, store, MQTT, SQLite, receipt.
+
+A real broker, a real centre, a real agent under load. Issues are confirmed at their first look, so
+that nothing but the way itself is timed. The centre sends a receipt only after its commit, so the
+arrival of the receipt bounds the moment at which the case is in the database.
+"""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import copy
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from benchmarks.fleet import Row
+from benchmarks.footage import CACHE, Footage
+from benchmarks.result import label, result
+from benchmarks.rounds import OtherLoad, load_summary, percentile
+from benchmarks.site import Site
+from edge_agent.probing import REMEMBERED
+from edge_agent.runtimes import Choice
+
+WARM_S = 12.0
+EVENTS_PER_S = 0.5
+RULE = {"seen_m": 1, "of_n": 1, "dwell_s": 0, "clear_after_s": 600}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured: so many cameras of a row, for so long."""
+
+    model: Path
+    clip: Path | None
+    choice: Choice
+    row: Row
+    cameras: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class Heard:
+    """What passed on the broker: when each report was captured, published, and receipted."""
+
+    captured_s: dict[int, float] = field(default_factory=dict)
+    published_s: dict[int, float] = field(default_factory=dict)
+    receipted_s: dict[int, float] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, topic: str, payload: bytes, at_s: float) -> None:
+        """Take a message, at the moment at which it was heard."""
+        body = json.loads(payload)
+        with self.lock:
+            if topic.endswith("/issue") and body["phase"] == "raised":
+                captured = datetime.fromisoformat(body["captured_at"])
+                self.captured_s[body["seq"]] = captured.timestamp()
+                self.published_s[body["seq"]] = at_s
+            elif topic.endswith("/receipt"):
+                for first, last in body["ranges"]:
+                    for seq in range(max(first, last - 1000), last + 1):
+                        self.receipted_s.setdefault(seq, at_s)
+
+    def since_capture_ms(self, moments_s: dict[int, float], after_s: float) -> list[float]:
+        """Return how long after its frame each report reached a moment, milliseconds."""
+        return [
+            1000 * (moments_s[seq] - at_s)
+            for seq, at_s in self.captured_s.items()
+            if seq in moments_s and at_s > after_s
+        ]
+
+
+def measure(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure; returns percentiles from frame to broker and from frame to case."""
+    clip, heard, others = Footage(plan.row.height).made(plan.clip), Heard(), OtherLoad()
+    with Site(CACHE / "latency", plan.model) as site:
+        site.start_broker()
+        site.start_centre()
+        client = _listen(site.mqtt_port, heard)
+        _start_agent(site, plan, clip)
+        looked = site.wait_for(lambda: _looks(site) > 0, "the first look")
+        say(f"{plan.cameras} cameras, {plan.row.name}: first look after {looked:.1f} s")
+        threading.Event().wait(WARM_S)
+        began_s, looks = datetime.now(UTC).timestamp(), _looks(site)
+        threading.Event().wait(plan.seconds)
+        looks_per_s = (_looks(site) - looks) / plan.seconds
+        client.loop_stop()
+    body = result("latency", "from frame to case, confirmation time aside", plan.model)
+    body |= {"choice": label(plan.choice), "row": plan.row.name, "cameras": plan.cameras}
+    published = heard.since_capture_ms(heard.published_s, began_s)
+    cased = heard.since_capture_ms(heard.receipted_s, began_s)
+    body["figures"] = {
+        "frame to broker, ms median": {"median": round(percentile(published, 0.5), 1)},
+        "frame to broker, ms p95": {"median": round(percentile(published, 0.95), 1)},
+        "frame to case, ms median": {"median": round(percentile(cased, 0.5), 1)},
+        "issues": {"median": len(cased)},
+        "looks/s": {"median": round(looks_per_s, 1)},
+        "looks/s asked for": {"median": plan.cameras * plan.row.per_s},
+    }
+    if cased:
+        body["figures"]["frame to case, ms p95"] = {"median": round(percentile(cased, 0.95), 1)}
+    body["samples"] = {"to_broker_ms": published, "to_case_ms": cased}
+    body["other_load"] = load_summary([others.share()])
+    return body
+
+
+def _start_agent(site: Site, plan: Plan, clip: Path) -> None:
+    looks = {"every_s": plan.row.every_s, "decode": plan.row.decode, "tiles": [1, 1]}
+    still = ("bin_overflow", "exposed_garbage", "manhole_damaged", "manhole_missing")
+    camera = {
+        "streams": {"detect": {"url": str(clip), "loop": True}},
+        "looks": dict.fromkeys(("default", *still), looks),
+        "rules": {"street_vendor": RULE},
+        "evidence": {"clips": False},
+    }
+    config = site.write_agent({f"cam-{number}": camera for number in range(plan.cameras)})
+    (site.folder / "state").mkdir()
+    copy(CACHE / REMEMBERED, site.folder / "state" / REMEMBERED)
+    every = max(1, round(plan.cameras * plan.row.per_s / EVENTS_PER_S))
+    site.start("agent", [sys.executable, "-m", "benchmarks.planting", str(config), str(every)])
+
+
+def _listen(port: int, heard: Heard) -> mqtt.Client:
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    client.on_message = lambda _c, _u, m: heard.take(m.topic, bytes(m.payload), time.time())
+    client.connect("127.0.0.1", port)
+    client.subscribe([("gridwatch/1/bench/gw-1/issue", 1), ("gridwatch/1/bench/gw-1/receipt", 1)])
+    client.loop_start()
+    return client
+
+
+def _looks(site: Site) -> float:
+    return site.metrics().get(("gridwatch_looks_total", ""), 0.0)
