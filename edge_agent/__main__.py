@@ -1,4 +1,4 @@
-"""`edge-agent run · check · probe · calibrate · replay · detect`."""
+"""`edge-agent run · check · doctor · probe · calibrate · replay · detect`."""
 
 import logging
 import os
@@ -161,6 +161,29 @@ def calibrate(
         page.serve()
     except KeyboardInterrupt:
         print("已结束 stopped")
+
+
+@cli.command()
+def doctor(
+    config: Annotated[
+        Path | None, typer.Option("--config", help="代理配置文件 the agent's YAML file")
+    ] = None,
+    *,
+    again: Annotated[bool, typer.Option("--again", help="重新测定 measure anew")] = False,
+) -> None:
+    """显示本机、选用的推理方式和原因。 Show this machine, how inference runs on it, and why."""
+    from edge_agent.config import load_agent
+    from edge_agent.doctor import examine
+    from edge_agent.model import default_folder
+    from edge_agent.probing import Probe
+
+    if config is None:
+        probe, state_dir = Probe(default_folder()), Path("state")
+    else:
+        agent = load_agent(config)
+        probe = Probe(agent.model, agent.runtime, agent.limits.inference_threads)
+        state_dir = agent.state_dir
+    examine(probe, state_dir, Console(), again=again)
 
 
 @cli.command()

@@ -53,6 +53,8 @@ from edge_agent.witness import MASK_TILES, Witness, clip_source
 
 log = logging.getLogger(__name__)
 
+# Street cameras are 16:9; networks for other shapes are loaded when they are met.
+WIDE = (1920, 1080)
 STOP_WITHIN_S = 1.8
 HEARTBEAT_S = 5.0
 HEALTH_EVERY_S = 60.0
@@ -411,4 +413,7 @@ def _detector(config: AgentConfig) -> Detector:
     probe = Probe(config.model, config.runtime, config.limits.inference_threads)
     chosen = choose(probe, config.state_dir)
     log.info("inference: %s: %s", chosen.choice, chosen.why)
-    return Detector(config.model, choice=chosen.choice)
+    detector = Detector(config.model, choice=chosen.choice)
+    # Loaded now, so that no camera's first looks wait for it.
+    detector.warm_up(*WIDE)
+    return detector

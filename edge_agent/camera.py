@@ -118,7 +118,6 @@ class CameraCounts:
     reconnects: int = 0
     keyframes_only: bool = False
     behind: bool = False
-    decoder: str = ""
     last_frame_at: Instant | None = None
 
 
@@ -203,7 +202,9 @@ class Camera:
         self._sinks.on_state(CameraState.CONNECTING, "")
         pace = None if source.live else Pace(self._clock, stop.wait)
         stream = source.stream
-        with Video(source.url(), source.shown, stream.transport, self._timeouts) as video:
+        with Video(
+            source.url(), source.shown, stream.transport, self._timeouts, stream.decoder
+        ) as video:
             gate = DecodeGate(self._policy, self._sinks.wait_s)
             playing = _Playing(video, self._clock.now(), gate)
             if self._sinks.ring:
@@ -241,7 +242,9 @@ class Camera:
     def _deliver(self, playing: _Playing, picture: VideoPicture, at: Instant) -> None:
         if playing.last_picture is None:
             self._failures = 0
-            self._sinks.on_state(CameraState.OK, "")
+            fallback = playing.video.fallback
+            detail = f"{self.source.shown}: decoded in software: {fallback}" if fallback else ""
+            self._sinks.on_state(CameraState.OK, detail)
         playing.last_picture = at
         arrived = playing.arrival_of(picture, at)
         self.counts.frames += 1

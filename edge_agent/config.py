@@ -26,6 +26,8 @@ Longitude = Annotated[float, Field(ge=-180, le=180)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 PointXyn = tuple[Fraction, Fraction]
 
+Decoder = Literal["software", "auto", "cuda", "vaapi", "qsv", "v4l2m2m"]
+
 _HOURS = re.compile(r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")
 
 
@@ -69,6 +71,11 @@ class Stream(Section):
         min_length=1, description="rtsp://…, rtsps://… or a file; may hold ${secret:NAME}"
     )
     transport: Literal["tcp", "udp"] = Field("tcp", description="RTSP transport")
+    decoder: Decoder = Field(
+        "software",
+        description="auto, or hardware by name; what cannot be used is replaced by software, "
+        "which the camera's state says",
+    )
     loop: bool = Field(False, description="play a file again from its start (demo)")
 
 

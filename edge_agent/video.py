@@ -22,6 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from edge_agent.clock import Instant
+from edge_agent.config import Decoder
 from edge_agent.errors import (
     CameraError,
     CameraSilent,
@@ -30,6 +31,7 @@ from edge_agent.errors import (
     VideoUnreadable,
 )
 from edge_agent.frames import Luma, Picture, Rgb
+from edge_agent.hardware import acceleration, memory_to_memory, resolve
 from edge_agent.packet_ring import RingPacket, StreamFormat
 
 # Formats whose first plane is the brightness, a byte a pixel.
@@ -114,16 +116,28 @@ def _scaler() -> VideoReformatter:
 class Video:
     """An open stream or file: packets come out, and each can be decoded. Use as a context."""
 
-    def __init__(self, url: str, shown: str, transport: str, timeouts: Timeouts) -> None:
-        """Open it. Raises the CameraError that fits; none of them shows `url`."""
+    def __init__(
+        self,
+        url: str,
+        shown: str,
+        transport: str,
+        timeouts: Timeouts,
+        decoder: Decoder = "software",
+    ) -> None:
+        """Open it. Raises the CameraError that fits; none of them shows `url`.
+
+        A hardware decoder that cannot be used is replaced by software; `fallback` says why.
+        """
         self._shown = shown
         self.corrupt = 0
+        name, self.fallback = resolve(decoder)
         began_s = time.monotonic()
         try:
             self._container = av.open(
                 url,
                 options=_options(url, transport, timeouts),
                 timeout=(timeouts.open_s, timeouts.read_s),
+                hwaccel=acceleration(name),
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
             late = time.monotonic() - began_s > 0.9 * timeouts.open_s
@@ -137,6 +151,10 @@ class Video:
         self._decoder: Any = self._stream.codec_context
         self._decoder.thread_type = "NONE"
         self._decoder.thread_count = 1
+        if name == "v4l2m2m":
+            in_kernel = memory_to_memory(self._decoder)
+            self.fallback = "" if in_kernel else f"v4l2m2m does not decode {self._decoder.name}"
+            self._decoder = in_kernel or self._decoder
 
     def __enter__(self) -> Self:
         return self
@@ -157,7 +175,7 @@ class Video:
     @property
     def codec(self) -> str:
         """The codec's name, such as h264 or hevc."""
-        return str(self._decoder.name)
+        return str(self._stream.codec_context.name)
 
     @property
     def format(self) -> StreamFormat:

@@ -26,7 +26,7 @@ IMPURE_LIBRARIES = {
 
 # Rule 3: each heavy library has one home.
 HOMES = {
-    "av": r"edge_agent\.(video|clips)$|benchmarks\.|models\.",
+    "av": r"edge_agent\.(video|clips|hardware)$|benchmarks\.|models\.",
     "onnxruntime": r"edge_agent\.runtimes\.|benchmarks\.|models\.",
     "openvino": r"edge_agent\.runtimes\.|benchmarks\.|models\.",
     "paho": r"edge_agent\.mqtt$|central_ingest\.subscriber$|benchmarks\.",
