@@ -15,6 +15,7 @@ from benchmarks import ingest as ingest_module
 from benchmarks import masking as masking_module
 from benchmarks.broker import BrokerError
 from benchmarks.demo import DemoError
+from benchmarks.evidence_commands import register as register_evidence
 from benchmarks.speed_commands import register as register_speed
 from benchmarks.truth import TruthError
 from edge_agent.errors import AgentError
@@ -26,6 +27,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
 
 register_speed(app)
+register_evidence(app)
 
 
 @app.callback()
@@ -93,7 +95,8 @@ def events(  # noqa: PLR0913 -- typer takes a command's options as its arguments
     except (AgentError, TruthError) as error:
         print(f"events: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
-    events_run.show(compared, Console())
+    # Piped into a file, a table shall not be folded to 80 columns.
+    events_run.show(compared, Console() if sys.stdout.isatty() else Console(width=150))
     if json_file:
         json_file.write_text(
             json.dumps(events_run.as_json(compared), indent=2, ensure_ascii=False) + "\n"
