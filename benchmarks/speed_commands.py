@@ -12,6 +12,7 @@ from benchmarks import footprint as footprint_module
 from benchmarks import latency as latency_module
 from benchmarks import overhead as overhead_module
 from benchmarks import pipeline as pipeline_module
+from benchmarks import report as report_module
 from benchmarks import soak as soak_module
 from benchmarks.broker import BrokerError
 from benchmarks.fleet import Row
@@ -38,7 +39,17 @@ PeersOption = Annotated[bool, typer.Option(help="measure ultralytics too (traini
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the benchmarks' command line."""
-    for command in (decode, detector, pipeline, density, latency, soak, footprint, overhead):
+    for command in (
+        decode,
+        detector,
+        pipeline,
+        density,
+        latency,
+        soak,
+        footprint,
+        overhead,
+        report,
+    ):
         app.command()(command)
 
 
@@ -178,6 +189,17 @@ def overhead(
     """Measure what Python and issue logic cost a look."""
     folder = model or default_folder()
     finish(lambda: overhead_module.measure(folder, rounds, say), json_file, held=check)
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="folder of --json results")],
+) -> None:
+    """Write one HTML page with plots from the results in a folder."""
+    try:
+        typer.echo(str(report_module.write(folder)))
+    except report_module.ReportError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
 
 
 def fastest(model: Path) -> Choice:

@@ -290,6 +290,7 @@ class CameraHealth(Value):
     since: UtcTime
     detail: str = ""
     looks_per_s: float = Field(default=0, ge=0)
+    interval_stretch: float = Field(default=1, ge=1)
     dropped_frames: int = Field(default=0, ge=0)
     reconnects: int = Field(default=0, ge=0)
     last_frame_at: UtcTime | None = None

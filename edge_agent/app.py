@@ -352,6 +352,9 @@ class App:
     def _tell_overload(self) -> None:
         """Say once when intervals begin to be stretched, and once when they no longer are."""
         before, self._overload = self._overload, overloaded(self._engine.stretch)
+        if bool(self._overload) != bool(before):
+            for watching in self._watching.values():
+                self._publisher.set_health(watching.health(self._config.agent.id))
         if self._overload and not before:
             log.warning("%s", self._overload)
         elif before and not self._overload:

@@ -150,6 +150,7 @@ class Watching:
             since=now.since.utc,
             detail=now.detail,
             looks_per_s=round(self._rate(), 2),
+            interval_stretch=round(max(1.0, now.stretch), 2),
             dropped_frames=now.dropped,
             reconnects=now.reconnects,
             last_frame_at=now.last_frame_at.utc if now.last_frame_at else None,
