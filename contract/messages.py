@@ -312,8 +312,9 @@ class Command(Value):
     """An order from the centre to one agent; void after `expires_at`.
 
     `suppress` needs camera, category, box and `until`: nothing of the category is raised at that
-    place, or within `radius_m` of it. `unsuppress` names its `command_id` as `suppression_id`.
-    `snapshot` and `recheck` need the camera, and may name an issue.
+    place, or within `radius_m` of it, in the view `preset_id` of a camera that turns. `unsuppress`
+    names its `command_id` as `suppression_id`. `snapshot` and `recheck` need the camera, and may
+    name an issue.
     """
 
     schema_: Literal["command/1.0"] = Field(default="command/1.0", alias="schema")
@@ -327,6 +328,7 @@ class Command(Value):
     box_xyxyn: BoxXyxyn | None = None
     until: UtcTime | None = None
     radius_m: Metres | None = None
+    preset_id: Name | None = None
     suppression_id: UUID | None = None
 
 

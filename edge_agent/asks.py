@@ -48,14 +48,19 @@ class Asks:
         with self._lock:
             self._waiting.append(ask)
 
-    def take(self, look: Look, state: CameraIssues) -> list[tuple[Ask, LookAnswer]]:
-        """Take the questions that this look, already judged into `state`, answers."""
+    def take(
+        self, look: Look, state: CameraIssues, elsewhere: frozenset[UUID] = frozenset()
+    ) -> list[tuple[Ask, LookAnswer]]:
+        """Take the questions that this look, already judged into `state`, answers.
+
+        Questions about the issues `elsewhere`, in other views of the camera, go on waiting.
+        """
         if not self._waiting:
             return []
         answered = []
         with self._lock:
             for ask in tuple(self._waiting):
-                if ask.camera_id != look.frame.camera_id:
+                if ask.camera_id != look.frame.camera_id or ask.issue_id in elsewhere:
                     continue
                 answer = answer_of(state, look, ask.issue_id)
                 if answer is not None:

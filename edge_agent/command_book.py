@@ -25,7 +25,8 @@ BUSY_S = 10.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS suppression (
   suppression_id TEXT PRIMARY KEY, camera_id TEXT NOT NULL, category TEXT NOT NULL,
-  box_xyxyn TEXT NOT NULL, radius_m REAL NOT NULL, until TEXT NOT NULL) STRICT;
+  box_xyxyn TEXT NOT NULL, radius_m REAL NOT NULL, until TEXT NOT NULL,
+  preset_id TEXT) STRICT;
 CREATE TABLE IF NOT EXISTS answer (
   command_id TEXT PRIMARY KEY, body BLOB NOT NULL, done_at TEXT NOT NULL,
   sent INTEGER NOT NULL DEFAULT 0) STRICT;
@@ -59,10 +60,10 @@ class CommandBook:
         """Keep a suppression together with its answer."""
         values = (
             str(one.suppression_id), one.camera_id, one.category, json.dumps(one.box_xyxyn),
-            one.radius_m, _utc(one.until),
+            one.radius_m, _utc(one.until), one.preset_id,
         )  # fmt: skip
         with self._transaction():
-            self._conn.execute("INSERT OR REPLACE INTO suppression VALUES (?,?,?,?,?,?)", values)
+            self._conn.execute("INSERT OR REPLACE INTO suppression VALUES (?,?,?,?,?,?,?)", values)
             self._keep(answer)
 
     def revoke(self, suppression_id: UUID, answer: CommandResult) -> None:
@@ -161,15 +162,15 @@ def read_suppressions(folder: Path, now: datetime) -> tuple[Suppression, ...]:
 
 def _held(conn: sqlite3.Connection) -> tuple[Suppression, ...]:
     rows = conn.execute(
-        "SELECT suppression_id, camera_id, category, box_xyxyn, radius_m, until"
+        "SELECT suppression_id, camera_id, category, box_xyxyn, radius_m, until, preset_id"
         " FROM suppression ORDER BY until, suppression_id"
     ).fetchall()
     return tuple(
         Suppression(
             UUID(suppression_id), camera_id, Category(category), tuple(json.loads(box)),
-            radius_m, datetime.fromisoformat(until),
+            radius_m, datetime.fromisoformat(until), preset_id,
         )
-        for suppression_id, camera_id, category, box, radius_m, until in rows
+        for suppression_id, camera_id, category, box, radius_m, until, preset_id in rows
     )  # fmt: skip
 
 

@@ -115,6 +115,7 @@ class Commands:
             box_xyxyn=command.box_xyxyn,
             radius_m=DEFAULT_RADIUS_M if command.radius_m is None else command.radius_m,
             until=command.until,
+            preset_id=command.preset_id,
         )
         said = f"no {one.category} is raised there until {format_utc(one.until)}"
         self._book.suppress(one, self._result(command.command_id, said, ok=True))

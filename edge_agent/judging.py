@@ -180,12 +180,19 @@ class Judging:
         self.counts.looks += 1
         self._hooks.on_look(camera_id)
         state = camera.judge.state if camera else CameraIssues(camera_id)
-        for ask, answer in self.asks.take(look, state):
+        elsewhere = self._open_elsewhere(camera_id, camera)
+        for ask, answer in self.asks.take(look, state, elsewhere):
             ask.told(self._pictured(look, some, answer) if ask.picture else answer)
 
     def _of(self, camera_id: str) -> list[JudgedCamera]:
         """Return the judges of one camera: one, or one a preset."""
         return [one for one in self._cameras.values() if one.config.camera.id == camera_id]
+
+    def _open_elsewhere(self, camera_id: str, here: JudgedCamera | None) -> frozenset[UUID]:
+        """The issues that are open in other views of a turning camera."""
+        others = [one for one in self._of(camera_id) if one is not here]
+        places = [place for one in others for place in one.judge.state.open_places]
+        return frozenset(place.issue.issue_id for place in places if place.issue)
 
     def _judge(self, look: Look, camera: JudgedCamera) -> None:
         before = camera.judge.state
@@ -214,7 +221,8 @@ class Judging:
 
         def order() -> None:
             for camera in cameras:
-                policy = replace(camera.judge.policy, suppressions=suppressions)
+                mine = tuple(one for one in suppressions if one.preset_id == camera.preset_id)
+                policy = replace(camera.judge.policy, suppressions=mine)
                 camera.judge.policy = policy
                 self._take_back(camera.slot, at, Reason.SUPPRESSED, _suppressed(policy, at))
 

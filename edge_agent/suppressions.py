@@ -14,7 +14,8 @@ class Suppression:
 
     Near is what would be the same place, or what stands within `radius_m` where ground points tell.
     Another category of the family is raised: a cover that was wrongly called damaged may go
-    missing later. `suppression_id` is the command that asked for it.
+    missing later. `box_xyxyn` lies in the picture of `preset_id`, where the camera turns.
+    `suppression_id` is the command that asked for it.
     """
 
     suppression_id: UUID
@@ -23,6 +24,7 @@ class Suppression:
     box_xyxyn: Box
     radius_m: float
     until: datetime
+    preset_id: str | None = None
 
     def holds(self, at_utc: datetime) -> bool:
         """Say whether it is not over yet."""

@@ -5,6 +5,7 @@ again while its agent is online and has not answered; an agent answers a repeat 
 answer, so repeats change nothing. A suppression is its suppress command.
 """
 
+import json
 import os
 import time
 from dataclasses import dataclass
@@ -147,10 +148,20 @@ def _suppress_sightings(connection: Connection, case_id: int, who: str, now: dat
             box_xyxyn=tuple(row.box_xyxyn),
             until=until,
             radius_m=RADIUS_M[Family(row.family)],
+            preset_id=_preset_of(connection, row.issue_id),
         )
         address = AgentAddress(row.city, row.agent_id)
         _keep(connection, address, command, {"asked_by": who, "case_id": case_id})
     return len(sightings)
+
+
+def _preset_of(connection: Connection, issue_id: UUID) -> str | None:
+    """In which view of a turning camera an issue was seen."""
+    r = t.report.c
+    body = connection.execute(
+        select(r.body).where(r.issue_id == issue_id).order_by(r.revision.desc()).limit(1)
+    ).scalar_one_or_none()
+    return None if body is None else json.loads(body).get("preset_id")
 
 
 def _revoke_of_case(connection: Connection, case_id: int, who: str, now: datetime) -> int:

@@ -63,3 +63,11 @@ def test_an_unknown_issue_and_the_camera_as_a_whole_are_answered_in_words() -> N
     said = [answer.said for _, answer in asked.asks.take(seen, asked.street.state)]
     assert "no such issue" in said[0]
     assert "1 issues are open" in said[1]
+
+
+def test_an_issue_in_another_view_of_the_camera_waits_for_it() -> None:
+    asked = Asked()
+    asked.ask(UUID(int=1))
+    seen = look([CART], asked.street.at)
+    assert asked.asks.take(seen, asked.street.state, frozenset({UUID(int=1)})) == []
+    assert len(asked.asks.take(seen, asked.street.state)) == 1

@@ -15,7 +15,7 @@ from edge_agent.suppressions import Suppression
 NOW = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
 HERE = Suppression(
     UUID(int=1), "cam-01", Category.STREET_VENDOR, (0.1, 0.2, 0.3, 0.4), 2.0,
-    NOW + timedelta(hours=1),
+    NOW + timedelta(hours=1), "north",
 )  # fmt: skip
 
 

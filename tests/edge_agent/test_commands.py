@@ -180,6 +180,7 @@ def test_a_reload_that_cannot_be_is_answered_with_what_is_wrong(rest: Rest) -> N
 def test_no_command_can_name_an_action_an_address_or_a_path() -> None:
     allowed = {
         "schema_", "command_id", "kind", "issued_at", "expires_at", "camera_id", "issue_id",
-        "category", "box_xyxyn", "until", "radius_m", "suppression_id",
+        "category", "box_xyxyn", "until", "radius_m", "preset_id",
+        "suppression_id",
     }  # fmt: skip
     assert set(Command.model_fields) == allowed

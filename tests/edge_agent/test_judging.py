@@ -279,3 +279,18 @@ def test_a_withdrawal_that_the_store_cannot_commit_is_tried_again(
     monkeypatch.setattr(store, "commit", commit)
     tested.judging.carry_out_orders()
     assert tested.reports()[-1].reason is Reason.SUPPRESSED
+
+
+def test_a_suppression_for_another_view_of_the_camera_changes_nothing_here(
+    store: Store, card: ModelCard
+) -> None:
+    tested = desk(store, card)
+    tested.stand(0, 4)
+    at = look(4).at
+    there = Suppression(
+        UUID(int=1), "cam-01", Category.STREET_VENDOR, CART, 2.0, at.utc + timedelta(hours=1), "x"
+    )
+    tested.judging.suppress("cam-01", (there,), at)
+    tested.judging.carry_out_orders()
+    tested.stand(4, 6)
+    assert [report.phase for report in tested.reports()] == [Phase.RAISED]

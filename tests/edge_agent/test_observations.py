@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from contract.catalogue import Category, Family
@@ -105,3 +105,44 @@ def test_what_stands_behind_an_upright_thing_does_not_hide_it_but_a_cover_lies_f
 def test_boxes_that_leave_the_picture_are_cut_and_empty_ones_ignored() -> None:
     found = scene(("bin_overflow", (-0.1, 0.5, 0.2, 1.2), 0.5), ("bin_overflow", SPOT[:2] * 2, 0.9))
     assert [one.box_xyxyn for one in found.findings] == [(0.0, 0.5, 0.2, 1.0)]
+
+
+@settings(derandomize=True)
+@given(BOXES, st.floats(0, 1), st.floats(0, 1), st.floats(0.05, 1))
+def test_a_miss_weighs_between_nothing_and_one_and_never_more_for_a_better_score(
+    occluder: Box, score: float, better: float, keep: float
+) -> None:
+    low, high = sorted((score, better))
+    assume(high < 0.99 * keep)  # from there on it is seen, or something else explains it better
+    weights = []
+    for value in (low, high):
+        seen = [("exposed_garbage", SPOT, value), ("person", occluder, 0.8)]
+        found = Scene.of(detections(seen), frozenset(Category), dict.fromkeys(Category, keep))
+        weights.append(found.absence(Family.GARBAGE, SPOT, keep).weight)
+    assert 0 <= weights[1] <= weights[0] <= 1
+
+
+@pytest.mark.parametrize(
+    ("boxes", "weight", "intact"),
+    [
+        ([], 1.0, False),
+        # doubtful: half way between nothing (0.1) and keep (0.2)
+        ([("manhole_damaged", SPOT, 0.15)], 0.5, False),
+        # something before all of it, and before a quarter of it
+        ([("vehicle", (0.3, 0.3, 0.7, 0.9), 0.9)], 0.0, False),
+        ([("vehicle", (0.3, 0.55, 0.7, 0.9), 0.9)], 1 - 0.25 / 0.35, False),
+        # intact, whatever stands around it, and hardly more intact than broken
+        ([("manhole_ok", SPOT, 0.6), ("vehicle", (0.3, 0.3, 0.7, 0.9), 0.9)], 1.0, True),
+        ([("manhole_ok", SPOT, 0.55), ("manhole_damaged", SPOT, 0.5)], 0.4, True),
+        # too faint to rely on
+        ([("manhole_ok", SPOT, 0.2)], 1.0, False),
+    ],
+)
+def test_a_look_without_a_finding_says_how_much_it_counts(
+    boxes: list[Seen],
+    weight: float,
+    intact: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    absence = scene(*boxes).absence(Family.COVER, SPOT, 0.2)
+    assert absence.weight == pytest.approx(weight, abs=0.01)
+    assert absence.intact is intact

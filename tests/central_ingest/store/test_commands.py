@@ -95,6 +95,17 @@ def test_a_rejection_as_no_issue_suppresses_every_sighting_of_the_case(rejected:
     assert one.suppression_id != two.suppression_id
 
 
+def test_a_suppression_is_for_the_view_in_which_it_was_seen(
+    engine: Engine, report: MakeReport
+) -> None:
+    with writing(engine) as connection:
+        made = report(1, preset_id="north")
+        file_report(connection, made, encode(made), FilingRules(), NOW)
+        decide(connection, 1, "reject", "li", "误报 False alarm", NOW)
+        follow_up(connection, 1, ("reject", "not_an_issue"), "li", NOW)
+    assert [command.preset_id for command in due(engine, NOW)] == ["north"]
+
+
 @pytest.mark.parametrize(
     ("action", "code"), [("reject", "duplicate"), ("reject", None), ("confirm", "")]
 )
