@@ -17,7 +17,7 @@ from edge_agent.luma import Sample
 
 SAMPLE_EVERY_S = 1.0
 # Where looks are rarer and key frames are all that is decoded, samples may be so far apart.
-SAMPLE_AT_LEAST_S = 5.0
+SAMPLE_AT_LEAST_S = 10.0
 # Most samples only count what is in place; so often, and while in doubt, shifts are measured.
 MEASURED_EVERY_S = 5.0
 # Doubt without a good sample for so long is an alarm; so long without doubt ends it.

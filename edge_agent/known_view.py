@@ -18,7 +18,7 @@ CHECKED_EVERY = 600
 # With no reference still, the first samples make the view that all later ones must keep to.
 SETTLED = 60
 # After so many samples their mean sharpness is what is usual.
-USUAL = 20
+USUAL = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +58,8 @@ class KnownView:
 
     def usual_sharpness(self, sample: Sample) -> float | None:
         """How sharp a picture in this light usually is; None while nothing is known."""
-        known = self.learned.get(sample.night) or next(iter(self.learned.values()), None)
-        return None if known is None or known.samples < USUAL else known.sharpness
+        lights = (self.learned.get(light) for light in (sample.night, not sample.night))
+        return next((one.sharpness for one in lights if one and one.samples >= USUAL), None)
 
     def compare(self, sample: Sample, *, closely: bool = True) -> Match:
         """Find this view in a picture: by what is known of this light first, then of any.

@@ -33,6 +33,19 @@ SEVERITIES: Final[Mapping[str, Label]] = {
     "normal": Label("一般", "Normal"),
 }
 
+CAMERA_STATES: Final[Mapping[str, Label]] = {
+    "ok": Label("正常", "Well"),
+    "connecting": Label("连接中", "Connecting"),
+    "offline": Label("离线", "Offline"),
+    "dark": Label("过暗", "Dark"),
+    "overexposed": Label("过曝", "Overexposed"),
+    "blurred": Label("模糊", "Blurred"),
+    "frozen": Label("画面冻结", "Frozen"),
+    "covered": Label("被遮挡", "Covered"),
+    "moved": Label("被移动", "Moved"),
+    "set_aside": Label("已停用", "Set aside"),
+}
+
 PHASES: Final[Mapping[str, Label]] = {
     "raised": Label("已上报", "Raised"),
     "updated": Label("持续可见", "Still seen"),

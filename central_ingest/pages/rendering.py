@@ -101,6 +101,7 @@ _GLOBALS: Final[Mapping[str, Any]] = {
     "PRESENCES": labels.PRESENCES,
     "SEVERITIES": labels.SEVERITIES,
     "PHASES": labels.PHASES,
+    "CAMERA_STATES": labels.CAMERA_STATES,
     "EVIDENCE_STATES": labels.EVIDENCE_STATES,
     "CLIP_STATES": labels.CLIP_STATES,
     "ACTIONS": labels.ACTIONS,

@@ -28,8 +28,10 @@ from central_ingest.store import database, queries
 from central_ingest.store.access import LOCAL, Actor, Role
 from central_ingest.store.commands import follow_up, list_suppressions, revoke
 from central_ingest.store.database import Connection
+from central_ingest.store.fleet import list_cameras
 from central_ingest.store.policy import read_policy
 from central_ingest.store.views import CaseSummary
+from contract.messages import CameraState
 
 PAGE_ROWS: Final = 40
 IDS_MAX: Final = 100
@@ -164,6 +166,15 @@ class Pages:
             held = list_suppressions(connection, self.deps.now())
             zone = _zone(connection)
         return self.render("suppressions.html", **person, held=held, zone=zone)
+
+    def cameras(self, request: Request) -> HTMLResponse:
+        """How every camera is, those in trouble first."""
+        person = self.person(request)
+        with database.reading(self.deps.engine) as connection:
+            found = list_cameras(connection)
+            zone = _zone(connection)
+        found.sort(key=lambda camera: (camera.state is CameraState.OK, camera.camera_id))
+        return self.render("cameras.html", **person, cameras=found, zone=zone)
 
     def one_row(self, request: Request, case_id: int, said: Said) -> HTMLResponse:
         """One row to merge, with what is said about the last step."""
@@ -336,6 +347,7 @@ def make_router(pages: Pages) -> APIRouter:
     ) -> Response:
         return _decide(pages, request, case_id, sent)
 
+    router.add_api_route("/cameras", pages.cameras, methods=["GET"], response_model=None)
     router.add_api_route("/suppressions", pages.suppressions, methods=["GET"], response_model=None)
 
     @router.post("/suppressions/{suppression_id}/end", response_model=None)

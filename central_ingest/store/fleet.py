@@ -158,6 +158,8 @@ def list_cameras(connection: Connection) -> list[CameraView]:
             detail=row.detail,
             looks_per_s=row.looks_per_s,
             last_heard_at=row.last_heard_at,
+            preset_id=row.body.get("preset_id"),
+            picture_sha256=(row.body.get("picture") or {}).get("sha256"),
         )
         for row in rows
     ]

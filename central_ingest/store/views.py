@@ -171,7 +171,10 @@ class AgentView:
 
 @dataclass(frozen=True, slots=True)
 class CameraView:
-    """What an agent last said about one of its cameras."""
+    """What an agent last said about one of its cameras.
+
+    `picture_sha256` names the masked picture of what a camera shows that was moved.
+    """
 
     agent_id: str
     camera_id: str
@@ -180,6 +183,8 @@ class CameraView:
     detail: str
     looks_per_s: float
     last_heard_at: datetime
+    preset_id: str | None = None
+    picture_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ import httpx
 import pytest
 
 from central_ingest.cases import CaseState
+from central_ingest.pages.labels import CAMERA_STATES
 from central_ingest.pages.routes import PAGE_ROWS, reason_text
 from central_ingest.store import access, database, fleet, queries
 from central_ingest.store.access import Actor, Role
-from central_ingest.store.fleet import WorkerBeat
+from central_ingest.store.fleet import WorkerBeat, hold_health
 from contract.catalogue import Category
+from contract.messages import CameraHealth, CameraState, EvidenceRef
 
 FRAGMENT = {"HX-Request": "true"}
 
@@ -252,3 +254,29 @@ def test_another_reason_suppresses_nothing(browser: httpx.Client, seeder: Any) -
     answer = decide(browser, 1, action="reject", quick="duplicate")
     assert "暂不再上报" not in answer.text
     assert "目前没有暂不上报的地点" in browser.get("/suppressions").text
+
+
+def test_cameras_in_trouble_come_first_with_their_state_in_words(
+    browser: httpx.Client, seeder: Any
+) -> None:
+    assert "还没有网关报告过摄像机" in browser.get("/cameras").text
+    now = datetime.now(UTC)
+    picture = EvidenceRef(sha256="ab" * 32, kind="still", media_type="image/jpeg", bytes=9)
+    healths = [
+        CameraHealth(agent_id="gw-01", camera_id="cam-01", state=CameraState.OK, since=now, preset_id="north"),
+        CameraHealth(
+            agent_id="gw-01", camera_id="cam-02", state=CameraState.MOVED, since=now, picture=picture,
+            detail="camera cam-02: 摄像机被移动 the camera was moved",
+        ),
+    ]  # fmt: skip
+    with database.writing(seeder.engine) as connection:
+        for health in healths:
+            hold_health(connection, health, now)
+    page = browser.get("/cameras").text
+    assert page.index("cam-02") < page.index("cam-01")
+    for words in ("被移动", "Moved", "摄像机被移动", "cam-01 · north", f"/evidence/{'ab' * 32}"):
+        assert words in page
+
+
+def test_every_state_of_a_camera_has_a_label() -> None:
+    assert set(CAMERA_STATES) == {state.value for state in CameraState}
