@@ -57,7 +57,7 @@ class Heard:
         """Take a message, at the moment at which it was heard."""
         body = json.loads(payload)
         with self.lock:
-            if topic.endswith("/issue") and body["phase"] == "raised":
+            if topic.endswith("/issue") and body.get("phase") == "raised":
                 captured = datetime.fromisoformat(body["captured_at"])
                 self.captured_s[body["seq"]] = captured.timestamp()
                 self.published_s[body["seq"]] = at_s

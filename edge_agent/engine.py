@@ -12,6 +12,10 @@ from edge_agent.frames import Frame, Picture
 from edge_agent.looks import Look, LookPlan
 from edge_agent.shedding import WINDOW_S, Window, next_stretch, stretched_s
 
+# A shorter interval replaces its frame in time anyway; dropping its newest one as well would leave
+# a starved machine without any look at all.
+PATIENCE_S = 1.0
+
 DetectMany = Callable[[Sequence[tuple[Picture, tuple[int, int]]]], list[Detections]]
 Slot = tuple[str, LookPlan]
 Job = tuple[Frame, LookPlan]
@@ -48,9 +52,10 @@ class Engine:
 
     Each camera and plan has one slot: a newer frame replaces one that still waits, so at most so
     many frames wait, whatever happens. Slots are served in the order in which they filled, so that
-    no camera waits longer than one round of all others. A frame that is older than its interval is
-    dropped. A camera has one look at a time, so that its looks come out in the order of their
-    frames. What was dropped is counted, and stretches all intervals when it is more than jitter.
+    no camera waits longer than one round of all others. A frame that is older than its interval
+    (and than a second) is dropped. A camera has one look at a time, so that its looks come out in
+    the order of their frames. What was dropped is counted, and stretches all intervals when it is
+    more than jitter.
     """
 
     def __init__(
@@ -149,7 +154,7 @@ class Engine:
 
     def _too_old(self, frame: Frame, plan: LookPlan, now: Instant) -> bool:
         patience_s = stretched_s(plan.every_s, self._stretch, plan.priority)
-        return now.seconds_since(frame.at) > patience_s
+        return now.seconds_since(frame.at) > max(PATIENCE_S, patience_s)
 
     def _shed(self, now: Instant) -> None:
         """At the end of a window, decide anew how far intervals are stretched."""
