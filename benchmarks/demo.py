@@ -160,7 +160,8 @@ class Demo:
         config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
         config["cameras"] = [str(base / pattern) for pattern in config["cameras"]]
         config["model"] = str((self._model or base / config["model"]).resolve())
-        config["grid"] = str(base / config["grid"])
+        for key in ("grid", "components"):
+            config[key] = str(base / config[key])
         config["state_dir"] = str(RUN / "agent")
         config["broker"] = {"port": self._mqtt_port}
         config["centre"] = {"url": self.address}
@@ -258,9 +259,10 @@ def _check_files() -> None:
             missing.append(str((path.parent / url).resolve()))
     if missing:
         raise DemoError(
-            "the demo plays clips that are not part of the repository, and these are missing:\n  "
+            "the demo's cameras play clips that are missing:\n  "
             + "\n  ".join(missing)
-            + "\nPut clips of your own there, or change the url in camera_configs/demo/*.yaml."
+            + "\nThey are part of the repository: `git checkout camera_configs/demo`; how they are "
+            "made: benchmarks/block/README.md."
         )
 
 

@@ -88,7 +88,8 @@ def still_command(
     with _explained():
         day = load_day(script)
         scene = Scene(day, _clips(day, [name])[0], cache)
-        if not cv2.imwrite(str(picture), screen(Stage(scene).light(at_s))):
+        made = screen(Stage(scene).light(at_s))
+        if not cv2.imwrite(str(picture), made, [cv2.IMWRITE_WEBP_QUALITY, 78]):
             raise BlockError(f"{picture}: cannot be written; name a .png, .jpg or .webp")
 
 

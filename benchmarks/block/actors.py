@@ -13,12 +13,12 @@ STRIDE_M = 1.4
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """An actor at one moment: its parts in the street, and those of the sprite that shows it."""
+    """An actor at one moment: its parts, and where sprites of it were rendered, nearest first."""
 
     actor: str
     kind: str
     parts: tuple[Placed, ...]
-    shown: tuple[Placed, ...]
+    shown: tuple[tuple[Placed, ...], ...]
     moving: bool
 
 
@@ -61,20 +61,18 @@ def sprites(day: Day, hour: Hour) -> dict[tuple[Placed, ...], bool]:
     for actor in all_actors(day, hour):
         for leg in actor.legs:
             for gone_m in _samples(actor, leg):
-                found[_parts(day, leg, gone_m)] = leg.to is not None
+                for number in range(actor.phases if leg.to else 1):
+                    found[_parts(day, leg, gone_m, number / actor.phases)] = leg.to is not None
     return found
 
 
 def _pose(day: Day, actor: Actor, leg: Leg, at_s: float) -> Pose:
     gone_m = _length_m(leg) * (at_s - leg.start_s) / (leg.end_s - leg.start_s)
-    nearest = min(_samples(actor, leg), key=lambda sample: abs(sample - gone_m))
-    return Pose(
-        actor.id,
-        actor.kind,
-        _parts(day, leg, gone_m),
-        _parts(day, leg, nearest),
-        leg.to is not None,
-    )
+    nearest = sorted(_samples(actor, leg), key=lambda sample: abs(sample - gone_m))
+    phase = int(gone_m / STRIDE_M * actor.phases) % actor.phases / actor.phases if leg.to else 0.0
+    shown = tuple(_parts(day, leg, sample_m, phase) for sample_m in nearest)
+    true = _parts(day, leg, gone_m, phase)
+    return Pose(actor.id, actor.kind, true, shown, leg.to is not None)
 
 
 def _samples(actor: Actor, leg: Leg) -> list[float]:
@@ -87,21 +85,21 @@ def _length_m(leg: Leg) -> float:
     return hypot(leg.to[0] - leg.at[0], leg.to[1] - leg.at[1]) if leg.to else 0.0
 
 
-def _parts(day: Day, leg: Leg, gone_m: float) -> tuple[Placed, ...]:
+def _parts(day: Day, leg: Leg, gone_m: float, phase: float) -> tuple[Placed, ...]:
     (x, y), heading = leg.at, leg.heading_deg or 0.0
     if leg.to:
         dx, dy = leg.to[0] - x, leg.to[1] - y
         share = gone_m / hypot(dx, dy)
         x, y = x + dx * share, y + dy * share
         heading = degrees(atan2(dy, dx)) if leg.heading_deg is None else leg.heading_deg
-    return tuple(_placed(day, part, (x, y, heading), gone_m) for part in leg.parts)
+    return tuple(_placed(day, part, (x, y, heading), phase) for part in leg.parts)
 
 
-def _placed(day: Day, part: Part, where: tuple[float, float, float], gone_m: float) -> Placed:
+def _placed(day: Day, part: Part, where: tuple[float, float, float], phase: float) -> Placed:
     x, y, heading = where
     c, s = cos(radians(heading)), sin(radians(heading))
     px = x + c * part.offset[0] - s * part.offset[1]
     py = y + s * part.offset[0] + c * part.offset[1]
-    asset = part.asset.replace("{phase}", f"{gone_m / STRIDE_M % 1:.2f}")
+    asset = part.asset.replace("{phase}", f"{phase:.2f}")
     at = (round(px, 3), round(py, 3), day.world.ground_z(py))
     return Placed(asset, at, round((heading + part.turn_deg) % 360, 2))

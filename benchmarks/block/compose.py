@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.block.actors import Pose, poses
 from benchmarks.block.errors import RenderError
-from benchmarks.block.jobs import Scene, Task, patch, plate, scenes, sprite
+from benchmarks.block.jobs import Border, Scene, Task, patch, plate, scenes, sprite
 from benchmarks.block.script import Clip, Day
 from benchmarks.block.things import Placed
 from benchmarks.block.truths import FPS
@@ -24,6 +24,7 @@ Bgr = NDArray[np.uint8]
 FULL_SCALE = 4.0
 FEATHER_PX = 5
 SMEAR_PX = 15
+FADE_PX = 22
 CRF = "29"
 
 
@@ -67,7 +68,7 @@ class Stage:
         self._scene = scene
         self._hour = scene.day.hours[scene.clip.hour]
         self._plate = self._read(plate(scene))[..., :3]
-        self._sprites: dict[tuple[Placed, ...], tuple[Task, Linear] | None] = {}
+        self._sprites: dict[tuple[Placed, ...], tuple[Border, Linear] | None] = {}
         self._patches = [(state, patch(scene, state)) for state in self._hour.covers]
 
     def light(self, at_s: float) -> Linear:
@@ -109,24 +110,55 @@ class Stage:
         part[:] = part * (1 - soft) + made * soft
 
     def _draw(self, frame: Linear, pose: Pose) -> None:
-        if pose.shown not in self._sprites:
-            task = sprite(self._scene, pose.shown, moving=pose.moving)
-            self._sprites[pose.shown] = (task, self._read(task)) if task else None
-        found = self._sprites[pose.shown]
-        if found is None or found[0].border is None:
-            return
-        task, made = found
-        left, top = task.border[:2] if task.border else (0, 0)
-        matrix = self._shift(pose) @ np.array([[1, 0, left], [0, 1, top], [0, 0, 1.0]])
-        _over(frame, made, matrix)
+        for parts in pose.shown:
+            found = self._sprite(parts, moving=pose.moving)
+            if found is None:
+                continue
+            border, made = found
+            matrix = self._shift(parts, pose) @ np.array(
+                [[1, 0, border[0]], [0, 1, border[1]], [0, 0, 1.0]]
+            )
+            if whole(border, matrix, frame.shape[:2]):
+                _over(frame, made, matrix)
+                return
 
-    def _shift(self, pose: Pose) -> NDArray[np.float64]:
+    def _sprite(self, parts: tuple[Placed, ...], *, moving: bool) -> tuple[Border, Linear] | None:
+        if parts not in self._sprites:
+            task = sprite(self._scene, parts, moving=moving)
+            border = task.border if task else None
+            made = faded(self._read(task)) if task and border else None
+            self._sprites[parts] = None if border is None or made is None else (border, made)
+        return self._sprites[parts]
+
+    def _shift(self, shown: tuple[Placed, ...], pose: Pose) -> NDArray[np.float64]:
         """How the picture of the sprite's place moves to the true place: scaled and shifted."""
         camera = self._scene.camera
-        ends = [np.array([parts[0].at]) for parts in (pose.shown, pose.parts)]
+        ends = [np.array([parts[0].at]) for parts in (shown, pose.parts)]
         (x0, y0), (x1, y1) = (camera.project(end)[0] for end in ends)
-        scale = float(camera.depth_m(ends[0])[0] / camera.depth_m(ends[1])[0])
+        scale = float(camera.depth_m(ends[0])[0] / max(0.5, camera.depth_m(ends[1])[0]))
         return np.array([[scale, 0, x1 - scale * x0], [0, scale, y1 - scale * y0], [0, 0, 1]])
+
+
+def faded(made: Linear) -> Linear:
+    """The sprite with its shadow fading out where the crop ends, so that no edge shows."""
+    height, width = made.shape[:2]
+    across = np.minimum(np.arange(width), np.arange(width)[::-1]) / FADE_PX
+    down = np.minimum(np.arange(height), np.arange(height)[::-1]) / FADE_PX
+    share = np.clip(np.minimum(down[:, None], across[None, :]), 0, 1)
+    shadow = (made[..., :3].max(axis=2) < 0.02) & (made[..., 3] < 0.95)
+    made[..., 3] = np.where(shadow, made[..., 3] * share, made[..., 3])
+    return made
+
+
+def whole(border: Border, matrix: NDArray[np.float64], size: tuple[int, ...]) -> bool:
+    """Whether a sprite that the picture's edge cut off stays cut off by it where it is laid."""
+    height, width = size[:2]
+    scale, left, top = matrix[0, 0], matrix[0, 2], matrix[1, 2]
+    x1, y1, x2, y2 = border
+    right, bottom = left + scale * (x2 - x1), top + scale * (y2 - y1)
+    inside = (x1 == 0 and left > 1, y1 == 0 and top > 1,
+              x2 == width and right < width - 1, y2 == height and bottom < height - 1)  # fmt: skip
+    return not any(inside)
 
 
 def _over(frame: Linear, made: Linear, matrix: NDArray[np.float64]) -> None:

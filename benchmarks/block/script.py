@@ -128,11 +128,15 @@ class Leg(_Part):
 
 
 class Actor(_Part):
-    """Something that comes, stays, moves and goes; `step_m` is how densely its way is rendered."""
+    """Something that comes, stays, moves and goes.
+
+    Its way is rendered every `step_m`, each time in so many `phases` of its stride.
+    """
 
     id: str
     kind: str
-    step_m: float = 1.5
+    step_m: Annotated[float, Field(gt=0)] = 5.0
+    phases: Annotated[int, Field(ge=1)] = 1
     legs: Annotated[tuple[Leg, ...], Field(min_length=1)]
 
 

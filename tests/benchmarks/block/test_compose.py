@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.block.compose import encode, frames, screen, to_light
+from benchmarks.block.compose import encode, faded, frames, screen, to_light, whole
 from benchmarks.block.errors import RenderError
 from benchmarks.block.jobs import Scene, scenes, tasks
 from benchmarks.block.script import Clip, Day, View
@@ -72,3 +72,31 @@ def test_a_clip_can_be_read_and_a_turning_camera_needs_both_views(
     encode(day, turned, tmp_path, out)
     times = [at_s for at_s, _ in read_clip(out)]
     assert times == pytest.approx([number / 10 for number in range(10)])
+
+
+@pytest.mark.parametrize(
+    ("border", "shift", "expected"),
+    [
+        ((100, 100, 200, 200), (0, 0), True),
+        ((100, 100, 200, 200), (40, 40), True),  # nothing was cut off
+        ((100, 600, 200, 720), (0, 0), True),
+        ((100, 600, 200, 720), (0, 30), True),  # pushed further out
+        ((100, 600, 200, 720), (0, -30), False),  # its cut edge would show
+        ((0, 100, 90, 200), (20, 0), False),
+    ],
+)
+def test_a_sprite_cut_off_by_the_picture_s_edge_never_shows_the_cut(
+    border: tuple[int, int, int, int], shift: tuple[int, int], *, expected: bool
+) -> None:
+    matrix = np.array([[1, 0, border[0] + shift[0]], [0, 1, border[1] + shift[1]], [0, 0, 1.0]])
+    assert whole(border, matrix, (720, 1280)) is expected
+
+
+def test_a_shadow_fades_out_at_the_crop_s_edge_and_the_thing_does_not() -> None:
+    made = np.zeros((100, 100, 4), np.float32)
+    made[..., 3] = 0.5
+    made[:50, :] = 1.0
+    done = faded(made.copy())
+    assert done[99, 50, 3] == 0
+    assert done[60, 50, 3] == pytest.approx(0.5)
+    assert np.array_equal(done[:50], made[:50])
