@@ -32,6 +32,7 @@ from edge_agent.decoding import DecodePolicy
 from edge_agent.detector import Detector
 from edge_agent.engine import Engine, Lanes
 from edge_agent.errors import CommandRefused
+from edge_agent.evidence_limits import trim
 from edge_agent.evidence_stream import EvidenceStream
 from edge_agent.issue_state import CameraIssues
 from edge_agent.judge import CameraJudge, Surroundings
@@ -346,6 +347,8 @@ class App:
             if now.seconds_since(last) >= HEALTH_EVERY_S:
                 last = now
                 self._views.save()
+                if self._publisher.clock_state().synced:  # a wrong clock makes pictures old
+                    trim(self._store, self._config.limits, now.utc)
                 for watching in self._watching.values():
                     self._publisher.set_health(watching.health(self._config.agent.id))
 

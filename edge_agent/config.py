@@ -355,6 +355,10 @@ class Limits(Section):
     """What the agent may use."""
 
     store_bytes: int = Field(2_000_000_000, ge=10_000_000, description="disk quota of the state")
+    evidence_bytes: int = Field(
+        1_500_000_000, ge=0, description="of it, for pictures that wait for the centre"
+    )
+    evidence_days: float = Field(30, gt=0, description="a picture waits no longer for the centre")
     inference_threads: int = Field(0, ge=0, description="inferences side by side; 0: one a core")
     ledger: Path | None = Field(
         None, description="for fault tests: a file that lists every report before it is stored"

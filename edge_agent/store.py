@@ -5,7 +5,7 @@ Numbered promises of docs/design that are kept here:
    (WAL, synchronous=FULL), before anything is offered to the network.
 2. A report leaves the disk only by `settle`, on the centre's receipt, or under promise 7.
 6. Sequence numbers never repeat: the counter moves in the transaction that uses it.
-7. At the quota, superseded `updated` reports go first, then evidence, oldest first, then reports;
+7. At the quota, superseded `updated` reports go first, then clips, then stills, then reports;
    what was given up is counted.
 A picture is written and synced before the row that names it; a file without a row is an orphan of
 a crash and deleted at the next start.
@@ -37,6 +37,8 @@ from edge_agent.spool import Spool
 HEADROOM = 0.05
 
 RAISED_LANE, OTHERS_LANE = 0, 1
+# A clip weighs ten stills and says little more.
+GO_FIRST = "media_type NOT LIKE 'video/%', place"
 SEQ_MAX = 2**63 - 1  # SQLite's largest number; a receipt may name larger ones
 
 Draft = Callable[[UUID, int], IssueReport]
@@ -79,6 +81,7 @@ class WaitingPicture:
 
     sha256: str
     media_type: str
+    bytes: int
     path: Path
 
 
@@ -270,12 +273,13 @@ class Store:
     # -- evidence
 
     def next_picture(self) -> WaitingPicture | None:
-        """Return the picture that waits longest."""
-        rows = self._rows("SELECT sha256, media_type FROM evidence ORDER BY place LIMIT 1")
-        for row in rows:
-            sha256 = row["sha256"]
-            return WaitingPicture(sha256, row["media_type"], self._spool.path(sha256))
-        return None
+        """Return the still that waits longest, or when no still waits the clip."""
+        return next(iter(self.pictures("media_type LIKE 'video/%', place LIMIT 1")), None)
+
+    def pictures(self, order: str = GO_FIRST) -> list[WaitingPicture]:
+        """Return what waits to be uploaded; what goes first at the quota comes first."""
+        rows = self._rows(f"SELECT sha256, media_type, bytes FROM evidence ORDER BY {order}")  # noqa: S608 -- ours
+        return [WaitingPicture(**row, path=self._spool.path(row["sha256"])) for row in rows]
 
     def uploaded(self, sha256: str) -> None:
         """Delete a picture that the centre holds."""
@@ -362,8 +366,8 @@ class Store:
         )
         oldest = "seq IN (SELECT seq FROM outbox ORDER BY seq LIMIT 100)"
         self._give_up_reports(superseded, target)
-        while self._used_bytes > target and (picture := self.next_picture()):
-            self.give_up_picture(picture.sha256)
+        while self._used_bytes > target and (gone := self.pictures(f"{GO_FIRST} LIMIT 1")):
+            self.give_up_picture(gone[0].sha256)
         self._give_up_reports(any_updated, target)
         self._give_up_reports(oldest, target)
 
