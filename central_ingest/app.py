@@ -5,6 +5,7 @@ reports never starves a page. A file lock and the MQTT client id keep it one of 
 """
 
 import fcntl
+import gc
 import logging
 import os
 import secrets
@@ -307,6 +308,9 @@ def run_ingest(settings: Settings, worker: str, parent_pid: int | None) -> None:
             evidence_lost_after=timedelta(hours=settings.evidence.lost_after_h),
             propose_void_after=timedelta(hours=settings.cases.propose_void_after_h),
         )
+        # What was imported stays; a batch makes many small values that point at each other.
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
         rules = (filing_rules(settings), house)
         Ingest(engine, subscriber, settings.ingest, rules, utc_now).run(stopping, worker)
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,8 @@ _MODELS: dict[Leaf, type[_Contract]] = {
     Leaf.RESULT: CommandResult,
 }
 READ_LEAVES = tuple(_MODELS)
+# A city has few topics, and each of them comes again and again.
+_parse = lru_cache(maxsize=20_000)(parse)
 SEQ_MAX = 2**63 - 1
 _CANARY = re.compile(rb'"schema"\s*:\s*"canary/1\.')
 _REASON_MAX = 500
@@ -74,7 +77,7 @@ def read(delivery: Delivery, body_max_bytes: int) -> Readable | Unreadable:
     """Take a delivery apart; never raises."""
     address: AgentAddress | None = None
     try:
-        address, leaf = parse(delivery.topic)
+        address, leaf = _parse(delivery.topic)
         _check_size(delivery, body_max_bytes)
         message = _validate(leaf, delivery.body)
         _check_identity(address, message)

@@ -176,7 +176,7 @@ def _text_of(time: datetime) -> str:
     """A time as SQLite keeps it; all of ours are UTC."""
     if time.tzinfo is not UTC:
         time = time.astimezone(UTC)
-    return time.replace(tzinfo=None).isoformat(" ", "microseconds")
+    return time.isoformat(" ", "microseconds")[:26]  # without "+00:00"
 
 
 def _time_of(text: str) -> datetime:

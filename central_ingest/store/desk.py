@@ -218,6 +218,7 @@ class Desk:
         self.official: dict[tuple[str, str], bool] = {}
         self.apart: frozenset[frozenset[UUID]] = frozenset()
         self._at: dict[int, list[HeldSighting]] = {}
+        self._near: dict[tuple[Place, str], tuple[int, ...]] = {}
         self._parts: dict[tuple[str, str, str], list[HeldSighting]] = {}
 
     def gather(self, reports: Collection[Report]) -> None:
@@ -278,7 +279,10 @@ class Desk:
         found: dict[int, HeldCase] = {}
         place = sighting.place
         if place is not None:
-            for square in near(place, Family(sighting.family), self._rules):
+            squares = self._near.get((place, sighting.family))
+            if squares is None:
+                squares = tuple(near(place, Family(sighting.family), self._rules))
+            for square in squares:
                 for other in self._at.get(square, ()):
                     found[other.case.case_id] = other.case
         if (part := sighting.component) is not None:
@@ -292,7 +296,9 @@ class Desk:
         for report in new:
             place = place_of(report)
             if place is not None:
-                squares.update(near(place, report.family, self._rules))
+                around = tuple(near(place, report.family, self._rules))
+                self._near[place, report.family.value] = around
+                squares.update(around)
             if report.component is not None:
                 parts.add(report.component.id)
         inside = "case_id IN (SELECT case_id FROM sighting WHERE {{open}} AND {column} {{keys}})"

@@ -113,9 +113,11 @@ class Filing:
             if held.open:
                 self.desk.forget_at(held)
             held.relocated = True
-        _copy(held, report, spot_of(place, report.family, self._rules.duplicates))
-        if held.relocated and held.open:
-            self.desk.find_at(held)
+        _copy(held, report)
+        if held.relocated:
+            held.spot = spot_of(place, report.family, self._rules.duplicates)
+            if held.open:
+                self.desk.find_at(held)
         self.writes.sightings[held.issue_id] = held
         self._show(held.case, report)
         self.writes.touch(held.case, Outcome.UPDATED.value)
@@ -178,7 +180,7 @@ class Filing:
             "", "", "", 0, report.first_seen_at, report.last_seen_at, None, None, None, None, None,
             0.0, open=True, spot=spot, fresh=True,
         )  # fmt: skip
-        _copy(held, report, spot)
+        _copy(held, report)
         return held
 
     def _open_case(self, report: Report) -> HeldCase:
@@ -254,7 +256,7 @@ def _nowhere() -> HeldCase:
 _NOWHERE = _nowhere()
 
 
-def _copy(held: HeldSighting, report: Report, spot: int | None) -> None:
+def _copy(held: HeldSighting, report: Report) -> None:
     """Let a sighting hold what its newest report says."""
     at, part = report.position, report.component
     held.category, held.severity = report.category.value, report.severity.value
@@ -263,7 +265,7 @@ def _copy(held: HeldSighting, report: Report, spot: int | None) -> None:
     held.lon, held.lat, held.error_m = (at.lon, at.lat, at.error_m) if at else (None, None, None)
     held.component_id = part.id if part else None
     held.component_standard = part.standard if part else None
-    held.spot, held.report = spot, report
+    held.report = report
 
 
 def _repeated(report: Report, held: str, digest: str) -> Outcome:
