@@ -15,6 +15,7 @@ PACKAGES = ("contract", "edge_agent", "central_ingest", "benchmarks", "models")
 # Rule 2: pure modules import only these, the contract, and earlier pure modules or values.
 PURE = {
     "edge_agent.issues", "edge_agent.observations", "edge_agent.zones", "edge_agent.place", "edge_agent.masking",
+    "edge_agent.edges", "edge_agent.luma", "edge_agent.known_view", "edge_agent.health",
     "edge_agent.reports", "edge_agent.detections", "edge_agent.looks",
     "edge_agent.policy", "edge_agent.sun", "edge_agent.suppressions", "edge_agent.presence", "edge_agent.issue_state", "edge_agent.grid",
     "central_ingest.dedup", "central_ingest.spots", "central_ingest.grouping", "central_ingest.parsing", "central_ingest.receipts", "central_ingest.fairness", "central_ingest.cases", "central_ingest.calendar",
