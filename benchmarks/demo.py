@@ -23,7 +23,7 @@ from benchmarks import broker
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "camera_configs" / "demo" / "agent.yaml"
 RUN = ROOT / "runs" / "demo"
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 120.0
 STOP_WITHIN_S = 10.0
 POLL_S = 0.5
 
@@ -229,16 +229,23 @@ def _check_port(port: int) -> None:
 
 
 def _watch(demo: Demo, until: float | None) -> None:
-    """Print each case as it opens, and when its presence changes."""
-    known: dict[int, str] = {}
+    """Print each case as it opens, when another camera joins it, and when its presence changes."""
+    known: dict[int, tuple[str, int]] = {}
     while until is None or monotonic() < until:
         demo.check()
         for case in reversed(demo.cases()):
-            if known.get(case["case_id"]) != case["presence"]:
-                word = "新案卷 opened" if case["case_id"] not in known else "现场变化 changed"
-                known[case["case_id"]] = case["presence"]
-                print(f"{word}: {_line(demo.address, case)}", flush=True)  # noqa: T201
+            now = (case["presence"], len(case["cameras"]))
+            before = known.get(case["case_id"])
+            if before != now:
+                known[case["case_id"]] = now
+                print(f"{_news(before, now)}: {_line(demo.address, case)}", flush=True)  # noqa: T201
         threading.Event().wait(POLL_S)
+
+
+def _news(before: tuple[str, int] | None, now: tuple[str, int]) -> str:
+    if before is None:
+        return "新案卷 opened"
+    return "另一摄像机也看到 joined" if now[1] > before[1] else "现场变化 changed"
 
 
 def _line(address: str, case: dict[str, Any]) -> str:
