@@ -155,17 +155,17 @@ class Fleet:
     def _window(self, seconds: float, frames_before: int) -> Window:
         with self._lock:
             self._counting = False
-        per_camera = [
-            len(one.latencies_s) / (seconds * self._row.per_s) for one in self._seen.values()
-        ]
+        expected_looks = seconds * self._row.per_s
+        counts = [len(one.latencies_s) for one in self._seen.values()]
         latencies_ms = [1000 * s for one in self._seen.values() for s in one.latencies_s]
         rate = FPS if self._row.decode == "all" else 0.5
         expected = seconds * rate * len(self._watching)
         return Window(
             cameras=len(self._watching),
             seconds=seconds,
-            kept_share=round(sum(per_camera) / len(per_camera), 3),
-            worst_kept_share=round(min(per_camera), 3),
+            kept_share=round(sum(counts) / len(counts) / expected_looks, 3),
+            # One look of each may have fallen just outside the window.
+            worst_kept_share=round(min(1.0, (min(counts) + 1) / expected_looks), 3),
             p95_ms=round(percentile(latencies_ms, 0.95), 1),
             median_ms=round(percentile(latencies_ms, 0.5), 1),
             decoded_share=round((self._frames() - frames_before) / expected, 3),

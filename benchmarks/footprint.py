@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from shutil import copy
 from statistics import median
 from threading import Event
 from time import monotonic
@@ -13,7 +12,6 @@ from benchmarks.footage import CACHE, Footage
 from benchmarks.result import result, with_rounds
 from benchmarks.rounds import OtherLoad, Rounds
 from benchmarks.site import Site, resident_mb
-from edge_agent.probing import REMEMBERED
 
 FURTHER = 4
 SETTLE_S = 20.0
@@ -54,8 +52,6 @@ def _started(model: Path, clip: Path, cameras: int) -> tuple[float, float]:
             "looks": {"default": {"every_s": EVERY_S}},
         }
         config = site.write_agent({f"cam-{number}": camera for number in range(cameras)})
-        (site.folder / "state").mkdir()
-        copy(CACHE / REMEMBERED, site.folder / "state" / REMEMBERED)
         began_s = monotonic()
         pid = site.start(
             "agent", [sys.executable, "-m", "edge_agent", "run", "--config", str(config)]

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import copy
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -24,7 +23,6 @@ from benchmarks.footage import CACHE, Footage
 from benchmarks.result import label, result
 from benchmarks.rounds import OtherLoad, load_summary, percentile
 from benchmarks.site import Site
-from edge_agent.probing import REMEMBERED
 from edge_agent.runtimes import Choice
 
 WARM_S = 12.0
@@ -119,8 +117,6 @@ def _start_agent(site: Site, plan: Plan, clip: Path) -> None:
         "evidence": {"clips": False},
     }
     config = site.write_agent({f"cam-{number}": camera for number in range(plan.cameras)})
-    (site.folder / "state").mkdir()
-    copy(CACHE / REMEMBERED, site.folder / "state" / REMEMBERED)
     every = max(1, round(plan.cameras * plan.row.per_s / EVENTS_PER_S))
     site.start("agent", [sys.executable, "-m", "benchmarks.planting", str(config), str(every)])
 

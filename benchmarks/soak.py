@@ -33,7 +33,9 @@ class Watched:
     returns_s: list[float] = field(default_factory=list)
 
 
-def measure(model: Path, clip: Path | None, seconds: float, say: Callable[[str], None]) -> Any:
+def measure(
+    model: Path, clip: Path | None, seconds: float, say: Callable[[str], None]
+) -> dict[str, Any]:
     """Run for so long; returns growth, the worst return, and threads left behind."""
     path, others = Footage(360).made(clip), OtherLoad()
     with Site(CACHE / "soak", model) as site:

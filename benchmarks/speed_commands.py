@@ -157,8 +157,13 @@ def soak(
     check: CheckOption = False,
 ) -> None:
     """Run 16 RTSP cameras for an hour, of which five leave and return."""
-    folder = model or default_folder()
-    finish(lambda: soak_module.measure(folder, clip, seconds, say), json_file, held=check)
+
+    def measure() -> dict[str, Any]:
+        folder = model or default_folder()
+        fastest(folder)
+        return soak_module.measure(folder, clip, seconds, say)
+
+    finish(measure, json_file, held=check)
 
 
 def footprint(

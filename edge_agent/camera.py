@@ -42,6 +42,9 @@ PICTURELESS_READS = 3
 # A timestamp that jumps further than this begins a new time line (joined files, camera restarts).
 JUMP_S = 5.0
 ARRIVALS_KEPT = 64
+# So many frames that nobody looks at wait to be decoded together: a third of a second at 25
+# frames/s, and no more than the next look has time for.
+BURST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,12 @@ class _Playing:
     gate: DecodeGate
     arrivals: dict[int, Instant] = field(default_factory=dict)
     last_picture: Instant | None = None
+    pending: list[Packet] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next burst is as long as it may be, or nothing was decoded yet."""
+        return self.last_picture is None or len(self.pending) >= BURST
 
     def arrived(self, packet: Packet, at: Instant) -> None:
         """Remember when the packet of a presentation time came, for the frame made from it."""
@@ -152,7 +161,8 @@ class _Playing:
                 del self.arrivals[next(iter(self.arrivals))]
 
     def skipped(self, at: Instant) -> None:
-        """Remember that no picture was wanted: then none is missing."""
+        """Remember that no picture was wanted, nor those that wait: then none is missing."""
+        self.pending.clear()
         if self.last_picture is not None:
             self.last_picture = at
 
@@ -233,11 +243,24 @@ class Camera:
         if verdict == "skip" and packet.size:
             playing.skipped(at)
             return
-        corrupt = playing.video.corrupt
-        for picture in playing.video.decode(packet, alone=verdict == "alone"):
-            self._deliver(playing, picture, at)
-        self.counts.corrupt += playing.video.corrupt - corrupt
+        if verdict == "alone":
+            playing.pending.clear()
+        playing.pending.append(packet)
+        if verdict == "alone" or playing.is_full or self._sinks.wait_s(at) <= 0 or not packet.size:
+            self._decode_pending(playing, at, alone=verdict == "alone")
         self._check_pictures(playing, at)
+
+    def _decode_pending(self, playing: _Playing, at: Instant, *, alone: bool) -> None:
+        """Decode what has gathered, at the latest when the frame that just came is needed.
+
+        In a burst the decoder's tables and pictures stay in the processor's caches.
+        """
+        corrupt = playing.video.corrupt
+        for packet in playing.pending:
+            for picture in playing.video.decode(packet, alone=alone):
+                self._deliver(playing, picture, at)
+        playing.pending.clear()
+        self.counts.corrupt += playing.video.corrupt - corrupt
 
     def _deliver(self, playing: _Playing, picture: VideoPicture, at: Instant) -> None:
         if playing.last_picture is None:

@@ -34,13 +34,20 @@ QUICK = Timeouts(open_s=3, read_s=0.7)
 class Watched:
     """A camera in its thread, with everything it said."""
 
-    def __init__(self, url: str, mode: str = "all", every_s: float = 0.2, **how: Any) -> None:
+    def __init__(
+        self, url: str, mode: str = "all", every_s: float = 0.2,
+        wait_s: Callable[[Instant], float] = lambda _: 0.0, **how: Any,
+    ) -> None:  # fmt: skip
         self.frames: list[Frame] = []
         self.states: list[tuple[CameraState, str]] = []
         self.camera = Camera(
             Source("cam-01", Stream(url=url, **how)),
             DecodePolicy(mode, every_s),
-            CameraSinks(self.frames.append, lambda state, why: self.states.append((state, why))),
+            CameraSinks(
+                self.frames.append,
+                lambda state, why: self.states.append((state, why)),
+                wait_s=wait_s,
+            ),
             SystemClock(),
             QUICK,
         )
@@ -185,6 +192,25 @@ def test_no_state_shows_the_password(
     until(lambda: watched.count(CameraState.OFFLINE), "it is refused")
     assert "${secret:CAM01}" in watched.states[-1][1]
     assert "hunter2" not in str(watched.states)
+
+
+def test_frames_that_nobody_needs_yet_are_decoded_together_each_with_its_own_moment(
+    clip: MakeClip, watch: Watch, until: Until
+) -> None:
+    counts: list[int] = []
+
+    def needed_at_the_twentieth(_at: Instant) -> float:
+        counts.append(len(watched.frames))
+        return 0.0 if len(counts) == 19 else 1.0
+
+    path = clip(frames=30, keyframe_every=30)
+    watched = watch(str(path), wait_s=needed_at_the_twentieth)
+    until(lambda: not watched.thread.is_alive(), "the end")
+    assert len(watched.frames) == 30
+    # The first at once; then as many as a burst holds, or until one is needed.
+    assert sorted(set(counts)) == [1, 9, 17, 22, 30]
+    spaces = [b.at.seconds_since(a.at) for a, b in pairwise(watched.frames)]
+    assert sum(space > 0.02 for space in spaces) > 20
 
 
 def test_auto_decodes_key_frames_only_once_their_distance_is_known(
