@@ -11,6 +11,8 @@ from edge_agent.issue_state import CameraIssues
 from edge_agent.looks import Look
 from edge_agent.presence import Place
 
+WAITING_MAX = 64
+
 Observation = Literal["seen", "not_seen", "not_visible"]
 
 
@@ -37,7 +39,7 @@ class Ask:
 
 
 class Asks:
-    """What waits for a camera's next look."""
+    """What waits for a camera's next look; of too many the oldest are dropped."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,6 +49,7 @@ class Asks:
         """Let a question wait for a look of its camera."""
         with self._lock:
             self._waiting.append(ask)
+            del self._waiting[:-WAITING_MAX]
 
     def take(
         self, look: Look, state: CameraIssues, elsewhere: frozenset[UUID] = frozenset()

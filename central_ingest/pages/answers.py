@@ -98,13 +98,15 @@ def decided(number: str, state: CaseState, agents_told: int = 0) -> Label:
     """What is said after a step was taken, and whether agents learn from it."""
     now = STATES[state]
     said = Label(f"案卷 {number} {now.zh}", f"Case {number}: {now.en.lower()}")
-    if not agents_told or state not in (CaseState.REJECTED, CaseState.PENDING):
-        return said
-    if state is CaseState.PENDING:
-        return Label(f"{said.zh}，该处恢复上报", f"{said.en}; cameras report this place again")
-    return Label(
-        f"{said.zh}，该处暂不再上报", f"{said.en}; cameras will not report this place again"
-    )
+    more = _TOLD.get(state) if agents_told else None
+    return Label(f"{said.zh}，{more.zh}", f"{said.en}; {more.en}") if more else said
+
+
+_TOLD: Final[Mapping[CaseState, Label]] = {
+    CaseState.REJECTED: Label("该处暂不再上报", "cameras will not report this place again"),
+    CaseState.PENDING: Label("该处恢复上报", "cameras report this place again"),
+    CaseState.VERIFYING: Label("已请摄像机复核", "its cameras were asked to look again"),
+}
 
 
 def illegal(action: str, state: CaseState) -> Label:

@@ -70,6 +70,7 @@ ACTIONS: Final[Mapping[str, Label]] = {
     "handle": Label("处理完毕", "Mark handled"),
     "verify": Label("核查", "Verify"),
     "rework": Label("返工", "Rework"),
+    "recheck": Label("摄像机复核", "Camera looked again"),
     "close": Label("结案", "Close"),
     "void": Label("作废", "Void"),
     "restore": Label("恢复待核实", "Restore"),

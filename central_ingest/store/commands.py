@@ -18,9 +18,10 @@ from sqlalchemy import Connection, Row, and_, exists, insert, or_, select, updat
 from central_ingest.errors import NotFound
 from central_ingest.store import tables as t
 from central_ingest.store.policy import read_policy
-from central_ingest.store.views import CommandView, SuppressionView
+from central_ingest.store.queries import note_change, note_decision
+from central_ingest.store.views import CommandView, DecisionView, SuppressionView
 from contract.catalogue import Category, Family
-from contract.messages import Command, CommandKind, encode
+from contract.messages import Command, CommandKind, CommandResult, Phase, encode
 from contract.topics import AgentAddress
 
 # The reasons of a rejection from which an agent learns: a person looked, and it is no issue there.
@@ -30,6 +31,13 @@ EXPIRES_AFTER = timedelta(days=7)
 ASKED_NOW_EXPIRES_AFTER = timedelta(minutes=10)
 OFFER_AGAIN_AFTER = timedelta(seconds=20)
 AT_ONCE = 200
+
+# What a recheck saw, in words for the case's record.
+OBSERVED = {
+    "seen": "仍可见 still seen; ",
+    "not_seen": "已不可见 not seen any more; ",
+    "not_visible": "现场被遮挡或无法判断 the place cannot be seen now; ",
+}
 
 # How far around the rejected place nothing is raised, where ground points tell; metres.
 RADIUS_M = {Family.COVER: 1.0, Family.BIN: 2.0, Family.VENDOR: 3.0, Family.GARBAGE: 3.0}
@@ -50,14 +58,36 @@ def follow_up(
 ) -> int:
     """Let the agents learn from a step of a case: (action, reason code); returns how many commands.
 
-    A rejection as no issue suppresses every sighting of the case; a restored case is raised again.
+    A rejection as no issue suppresses every sighting of the case; a restored case is raised again;
+    to verify a case its cameras look again, and their answers stand among its decisions.
     """
     action, reason_code = step
     if action == "reject" and reason_code in LEARNT_REASONS:
         return _suppress_sightings(connection, case_id, who, now)
     if action == "restore":
         return _revoke_of_case(connection, case_id, who, now)
+    if action == "verify":
+        return _recheck_sightings(connection, case_id, who, now)
     return 0
+
+
+def note_answer(connection: Connection, result: CommandResult, now: datetime) -> None:
+    """Put what a camera says of a case that is being verified among the case's decisions."""
+    c = t.command.c
+    row = connection.execute(
+        select(c.case_id, c.camera_id).where(
+            c.command_id == result.command_id,
+            c.kind == CommandKind.RECHECK.value,
+            c.case_id.is_not(None),
+        )
+    ).first()
+    if row is None:
+        return
+    seen = OBSERVED.get(result.observation or "", "")
+    said = f"{row.camera_id}: {seen}{result.detail}"
+    made = DecisionView(at=now, who=result.agent_id, action="recheck", reason=None, detail=said)
+    note_decision(connection, row.case_id, made)
+    note_change(connection, row.case_id, "decided", now)
 
 
 def revoke(connection: Connection, suppression_id: UUID, who: str, now: datetime) -> None:
@@ -153,6 +183,23 @@ def _suppress_sightings(connection: Connection, case_id: int, who: str, now: dat
         address = AgentAddress(row.city, row.agent_id)
         _keep(connection, address, command, {"asked_by": who, "case_id": case_id})
     return len(sightings)
+
+
+def _recheck_sightings(connection: Connection, case_id: int, who: str, now: datetime) -> int:
+    sightings = connection.execute(select(t.sighting).where(t.sighting.c.case_id == case_id)).all()
+    live = [row for row in sightings if row.phase in (Phase.RAISED, Phase.UPDATED)]
+    for row in live:
+        command = Command(
+            command_id=_uuid7(),
+            kind=CommandKind.RECHECK,
+            issued_at=now,
+            expires_at=now + ASKED_NOW_EXPIRES_AFTER,
+            camera_id=row.camera_id,
+            issue_id=row.issue_id,
+        )
+        address = AgentAddress(row.city, row.agent_id)
+        _keep(connection, address, command, {"asked_by": who, "case_id": case_id})
+    return len(live)
 
 
 def _preset_of(connection: Connection, issue_id: UUID) -> str | None:

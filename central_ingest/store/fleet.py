@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, update
 
 from central_ingest.store import tables as t
+from central_ingest.store.commands import note_answer
 from central_ingest.store.views import AgentView, CameraView
 from contract.messages import AgentStatus, CameraHealth, CameraState, Canary, CommandResult, Value
 
@@ -126,6 +127,8 @@ def hold_result(connection: Connection, result: CommandResult, now: datetime) ->
         "received_at": now,
     }
     mine = (r.command_id == result.command_id) & (r.agent_id == result.agent_id)
+    if connection.execute(select(r.command_id).where(mine)).first() is None:
+        note_answer(connection, result, now)
     _put(connection, t.command_result, mine, values)
 
 

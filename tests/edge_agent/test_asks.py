@@ -1,7 +1,7 @@
 from uuid import UUID
 
 from contract.catalogue import Category
-from edge_agent.asks import Ask, Asks, LookAnswer
+from edge_agent.asks import WAITING_MAX, Ask, Asks, LookAnswer
 from tests.edge_agent.street import Seen, Street, look
 
 CART: Seen = ("street_vendor", (0.4, 0.5, 0.55, 0.7), 0.7)
@@ -71,3 +71,12 @@ def test_an_issue_in_another_view_of_the_camera_waits_for_it() -> None:
     seen = look([CART], asked.street.at)
     assert asked.asks.take(seen, asked.street.state, frozenset({UUID(int=1)})) == []
     assert len(asked.asks.take(seen, asked.street.state)) == 1
+
+
+def test_questions_that_nobody_answers_do_not_pile_up() -> None:
+    asked = Asked()
+    for number in range(WAITING_MAX + 10):
+        asked.ask(UUID(int=number))
+    answered = asked.asks.take(look([CART], asked.street.at), asked.street.state)
+    assert len(answered) == WAITING_MAX
+    assert answered[0][0].issue_id == UUID(int=10)

@@ -22,7 +22,7 @@ from central_ingest.store.commands import (
 from central_ingest.store.database import Engine, reading, writing
 from central_ingest.store.filing import FilingRules, file_report
 from central_ingest.store.fleet import hold_result, hold_status
-from central_ingest.store.queries import decide
+from central_ingest.store.queries import decide, get_case
 from central_ingest.store.views import SuppressionView
 from contract.messages import (
     AgentStatus,
@@ -175,6 +175,35 @@ def test_a_restored_case_is_reported_again(rejected: Engine) -> None:
         decide(connection, 1, "restore", "wang", "it was one", later(9))
         assert follow_up(connection, 1, ("restore", None), "wang", later(9)) == 2
     assert held(rejected) == []
+
+
+def test_to_verify_a_case_its_cameras_look_again_and_their_answers_are_its_record(
+    engine: Engine, report: MakeReport
+) -> None:
+    with writing(engine) as connection:
+        made = report(1)
+        file_report(connection, made, encode(made), FilingRules(), NOW)
+        gone = report(2, camera_id="cam-02", phase="cleared")
+        file_report(connection, gone, encode(gone), FilingRules(), NOW)
+        assert follow_up(connection, 1, ("verify", None), "li", NOW) == 1
+    (command,) = due(engine, NOW)
+    assert (command.kind, command.issue_id) == (CommandKind.RECHECK, made.issue_id)
+    result = CommandResult(
+        agent_id="gw-01",
+        command_id=command.command_id,
+        done_at=NOW,
+        ok=True,
+        detail="the place is visible",
+        observation="not_seen",
+    )
+    for _ in range(2):  # a repeat changes nothing
+        with writing(engine) as connection:
+            hold_result(connection, result, later(5))
+    with reading(engine) as connection:
+        answers = [one for one in get_case(connection, 1).decisions if one.action == "recheck"]
+    assert [(one.who, one.detail) for one in answers] == [
+        ("gw-01", "cam-01: 已不可见 not seen any more; the place is visible")
+    ]
 
 
 def test_what_is_asked_now_is_answered_or_given_up(engine: Engine) -> None:
