@@ -59,6 +59,8 @@ WIDE = (1920, 1080)
 STOP_WITHIN_S = 1.8
 HEARTBEAT_S = 5.0
 HEALTH_EVERY_S = 60.0
+# What is learned of a view changes slowly, and compressing it costs a few milliseconds a camera.
+SAVE_VIEWS_EVERY_S = 600.0
 RESTART_FIRST_S = 1.0
 RESTART_LONGEST_S = 30.0
 
@@ -332,9 +334,12 @@ class App:
             self._engine.run(self._engine_stop)
 
     def _heartbeat(self, stop: threading.Event) -> None:
-        last = self._clock.now()
+        last = saved = self._clock.now()
         while not stop.wait(HEARTBEAT_S):
             now = self._clock.now()
+            if now.seconds_since(saved) >= SAVE_VIEWS_EVERY_S:
+                saved = now
+                self._views.save()
             self._tell_overload()
             self._commands.tick()
             if self._canary.tick(now):
@@ -346,7 +351,6 @@ class App:
                     self._crashes.decodes_well(camera_id)
             if now.seconds_since(last) >= HEALTH_EVERY_S:
                 last = now
-                self._views.save()
                 if self._publisher.clock_state().synced:  # a wrong clock makes pictures old
                     trim(self._store, self._config.limits, now.utc)
                 for watching in self._watching.values():

@@ -1,8 +1,12 @@
 """The calibration page as an operator uses it: a real browser on a really served page."""
 
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -277,3 +281,26 @@ def test_the_spot_under_the_pointer_is_told_with_its_error_and_cells(opened: Pag
     opened.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.8 * box["height"])
     expect(opened.locator("#spot")).to_contain_text(re.compile(r"117\.36\d+, 32\.93\d+ ± .* m"))
     expect(opened.locator("#spot")).to_contain_text("340300000000001")
+
+
+def test_the_command_prints_the_address_and_masks_what_it_shows(tmp_path: Path) -> None:
+    (tmp_path / "cam.yaml").write_text(FILE, encoding="utf-8")
+    (tmp_path / "now.jpg").write_bytes(picture())
+    command = ["calibrate", "cam.yaml", "--picture", "now.jpg", "--port", "0"]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-m", "edge_agent", *command],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(root)},
+    ) as running:
+        assert running.stdout is not None
+        address = urlsplit(running.stdout.readline().split()[-1])
+        connection = HTTPConnection(HOST, address.port or 0, timeout=30)
+        connection.request("GET", address.path + "picture.jpg")
+        assert connection.getresponse().read().startswith(b"\xff\xd8")
+        connection.close()
+        running.send_signal(signal.SIGINT)
+        assert "已结束 stopped" in running.stdout.read()
+    assert running.returncode == 0
