@@ -39,9 +39,9 @@ from central_ingest.api import (
 from central_ingest.api.deps import Deps
 from central_ingest.api.security import Guard, host_names
 from central_ingest.clock import utc_now
-from central_ingest.config import Settings
+from central_ingest.config import S3Settings, Settings
 from central_ingest.errors import RefusedToStart, StoreError
-from central_ingest.evidence import EvidenceStore
+from central_ingest.evidence import EvidenceStore, Shelf
 from central_ingest.ingest import Ingest
 from central_ingest.store import access
 from central_ingest.store.database import (
@@ -98,9 +98,10 @@ def open_target(settings: Settings) -> Engine:
 
 
 def open_evidence(settings: Settings) -> EvidenceStore:
-    """Where pictures are kept."""
+    """Where pictures are kept. Raises RefusedToStart where the bucket's library is not there."""
     _make_folder(settings.data)
-    return EvidenceStore(settings.evidence_folder, settings.evidence.max_bytes)
+    folder, rules = settings.evidence_folder, settings.evidence
+    return EvidenceStore(folder, rules.max_bytes, _shelf(rules.s3, folder))
 
 
 def move_database(settings: Settings, target: Engine) -> dict[str, int]:
@@ -144,6 +145,17 @@ def make_deps(settings: Settings, engine: Engine) -> tuple[Deps, auth.Authentica
         filing=filing_rules(settings),
     )
     return deps, authenticator
+
+
+def _shelf(s3: S3Settings | None, folder: Path) -> Shelf | None:
+    """The bucket, where there is one; its library is an extra. Raises RefusedToStart."""
+    if s3 is None:
+        return None
+    try:
+        from central_ingest.evidence_s3 import S3Shelf  # noqa: PLC0415
+    except ImportError as error:
+        raise RefusedToStart("evidence.s3 needs the extra 's3': pip install '.[s3]'") from error
+    return S3Shelf(s3, folder / "fetched")
 
 
 def create_app(

@@ -142,10 +142,27 @@ class CaseSettings(Section):
         return template
 
 
+class S3Settings(Section):
+    """A bucket that several servers share; `endpoint` where it is not Amazon's own.
+
+    Without keys the environment's or the machine's own credentials are used. `cache_bytes` bounds
+    what each server keeps of what people looked at lately.
+    """
+
+    bucket: str
+    prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]+/)*$")] = ""
+    endpoint: str | None = None
+    region: str = "us-east-1"
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+    cache_bytes: int = Field(default=2_000_000_000, ge=0)
+
+
 class EvidenceSettings(Section):
-    """Where pictures are kept; without `folder` inside the data folder."""
+    """Where pictures are kept; without `folder` inside the data folder, with `s3` in a bucket."""
 
     folder: Path | None = None
+    s3: S3Settings | None = None
     max_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     lost_after_h: float = Field(default=72, gt=0)
 

@@ -18,6 +18,7 @@ CentreError
 ├── EvidenceError
 │   ├── EvidenceMismatch     bytes differ from their name, size or type
 │   ├── EvidenceTooLarge     more bytes than the store accepts
+│   ├── EvidenceAway         the bucket cannot be used now; the same step may work later
 │   ├── EvidenceBusy         the same evidence is arriving on another connection
 │   └── EvidenceOutOfStep    a resumed upload continues at the wrong byte
 └── AccessError
@@ -96,6 +97,10 @@ class EvidenceMismatch(EvidenceError):
 
 class EvidenceTooLarge(EvidenceError):
     """More bytes than the store accepts for one piece of evidence."""
+
+
+class EvidenceAway(EvidenceError):
+    """The bucket of evidence cannot be used now; the same step may work later."""
 
 
 class EvidenceBusy(EvidenceError):

@@ -1,8 +1,9 @@
-"""Masked pictures and clips in a folder, named by the hash of their bytes.
+"""Masked pictures and clips, named by the hash of their bytes, on a shelf.
 
-Layout: `ab/abcdef…` is complete and verified; `partial/abcdef…` is still arriving. A file takes
-its final name only after its hash was checked and its bytes were synced to disk, so that a crash
-leaves a partial file, never a wrong one.
+A shelf is a folder, or a bucket that several servers share (`evidence_s3`). `partial/abcdef…` is
+still arriving, always in a folder of this server; it goes onto the shelf, as `ab/abcdef…`, only
+after its hash was checked and its bytes were synced to disk, so that a crash leaves a partial file,
+never a wrong one.
 """
 
 import fcntl
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from central_ingest.errors import (
     EvidenceBusy,
@@ -64,21 +65,67 @@ class Arriving:
         self._file.write(chunk)
 
 
-class EvidenceStore:
-    """A folder of evidence. All methods may be called from several threads and processes."""
+class Shelf(Protocol):
+    """Where verified evidence lies. Several threads, processes and servers may use one."""
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def holds(self, sha256: str) -> bool:
+        """Whether it is there."""
+        ...
+
+    def keep(self, sha256: str, source: Path, media_type: str) -> None:
+        """Take over a verified and synced file; it is gone from `source` afterwards."""
+        ...
+
+    def fetch(self, sha256: str) -> Path:
+        """The bytes as a file of this machine. Raises NotFound."""
+        ...
+
+
+class FolderShelf:
+    """A folder, which servers may share over the network."""
+
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._partial = folder / "partial"
-        self._max_bytes = max_bytes
-        self._partial.mkdir(parents=True, exist_ok=True)
 
-    def path(self, sha256: str) -> Path:
-        """The verified file. Raises NotFound when it is not here."""
-        path = self._final(sha256)
+    def holds(self, sha256: str) -> bool:
+        """Whether it is there."""
+        return self._path(sha256).is_file()
+
+    def keep(self, sha256: str, source: Path, media_type: str) -> None:
+        """Give the file its name."""
+        del media_type
+        final = self._path(sha256)
+        final.parent.mkdir(exist_ok=True)
+        source.replace(final)
+        _sync_folder(final.parent)
+
+    def fetch(self, sha256: str) -> Path:
+        """The file. Raises NotFound."""
+        path = self._path(sha256)
         if not path.is_file():
             raise NotFound(f"evidence {sha256} is not here")
         return path
+
+    def _path(self, sha256: str) -> Path:
+        return self._folder / sha256[:2] / sha256
+
+
+class EvidenceStore:
+    """Takes evidence in and gives it out; may be called from several threads and processes."""
+
+    def __init__(self, folder: Path, max_bytes: int, shelf: Shelf | None = None) -> None:
+        self._partial = folder / "partial"
+        self._max_bytes = max_bytes
+        self._shelf = shelf or FolderShelf(folder)
+        self._partial.mkdir(parents=True, exist_ok=True)
+
+    def path(self, sha256: str) -> Path:
+        """The verified file. Raises NotFound when it is not here, EvidenceAway."""
+        return self._shelf.fetch(_checked(sha256))
+
+    def holds(self, sha256: str) -> bool:
+        """Whether it is here, complete and verified. Raises NotFound for no hash, EvidenceAway."""
+        return self._shelf.holds(_checked(sha256))
 
     def received_bytes(self, sha256: str) -> int:
         """How many bytes of an unfinished upload are here; 0 where none is."""
@@ -113,9 +160,10 @@ class EvidenceStore:
             yield Arriving(upload, file)
 
     def finish(self, upload: Upload) -> None:
-        """Check size, hash and type, and give the file its name.
+        """Check size, hash and type, and put the file onto the shelf.
 
         Raises EvidenceMismatch; what came is then thrown away, for it can never become right.
+        Raises EvidenceAway; then it stays, and the same step may work later.
         """
         partial = self._partial / _checked(upload.sha256)
         try:
@@ -125,10 +173,7 @@ class EvidenceStore:
         except EvidenceMismatch:
             partial.unlink(missing_ok=True)
             raise
-        final = self._final(upload.sha256)
-        final.parent.mkdir(exist_ok=True)
-        partial.replace(final)
-        _sync_folder(final.parent)
+        self._shelf.keep(upload.sha256, partial, upload.media_type)
 
     def drop_stale_partials(self, older_than_s: float) -> int:
         """Remove uploads that nobody continued for so long; returns how many."""
@@ -137,9 +182,6 @@ class EvidenceStore:
         for file in stale:
             file.unlink(missing_ok=True)
         return len(stale)
-
-    def _final(self, sha256: str) -> Path:
-        return self._folder / _checked(sha256)[:2] / sha256
 
     def _check(self, upload: Upload) -> None:
         if upload.media_type not in _HEADS:

@@ -38,6 +38,7 @@ HOMES = {
     "fastapi": r"central_ingest\.(api|pages|app)(\.|$)",
     "starlette": r"central_ingest\.(api|pages|app)(\.|$)",
     "jinja2": r"central_ingest\.pages(\.|$)",
+    "obstore": r"central_ingest\.evidence_s3$",
     "torch": r"models\.training\.",
     "ultralytics": r"models\.training\.|benchmarks\.",
 }

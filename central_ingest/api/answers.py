@@ -15,6 +15,7 @@ STATUS: dict[type[errors.CentreError], int] = {
     errors.EvidenceTooLarge: 413,
     errors.EvidenceOutOfStep: 409,
     errors.EvidenceBusy: 503,
+    errors.EvidenceAway: 503,
     errors.NotAuthenticated: 401,
     errors.NotAllowed: 403,
 }

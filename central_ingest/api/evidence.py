@@ -61,9 +61,7 @@ def _held(deps: Deps, sha256: str) -> Picture | None:
             picture = get_picture(connection, sha256)
     except NotFound:
         return None
-    try:
-        deps.evidence.path(sha256)
-    except NotFound:
+    if not deps.evidence.holds(sha256):
         with writing(deps.engine) as connection:
             note_missing(connection, sha256, deps.now())
         return None

@@ -9,6 +9,7 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,8 @@ def judge(engine: Engine, folders: Sequence[Path], reports_each: int) -> Verdict
     """Compare what the agents in `folders` wrote down with what the centre holds."""
     ledger = set[Report]().union(*(standing(folder / "ledger.jsonl") for folder in folders))
     held = held_reports(engine)
-    lost, extra = ledger - set(held), set(held) - ledger
+    waiting = set[Report]().union(*(_waiting_reports(folder) for folder in folders))
+    lost, extra = ledger - set(held) - waiting, set(held) - ledger
     problems = problems_of(reports_each) * ((len(folders) + 1) // 2)
     cases = _cases(engine)
     findings = {
@@ -103,11 +105,17 @@ def _quarantined(engine: Engine) -> list[Any]:
 
 def _waiting(folder: Path) -> tuple[int, str]:
     """Reports in an agent's outbox, and how many it gave up."""
-    with sqlite3.connect(f"file:{folder / 'agent.db'}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{folder / 'agent.db'}?mode=ro", uri=True)) as connection:
         waiting = connection.execute("SELECT count(*) FROM outbox").fetchone()[0]
         meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
-    connection.close()
     return waiting, meta["given_up_reports"]
+
+
+def _waiting_reports(folder: Path) -> set[Report]:
+    """What an agent still keeps: late at the end of a run, but not lost."""
+    with closing(sqlite3.connect(f"file:{folder / 'agent.db'}?mode=ro", uri=True)) as connection:
+        rows = connection.execute("SELECT issue_id, revision FROM outbox").fetchall()
+    return {(UUID(issue_id), revision) for issue_id, revision in rows}
 
 
 def _rows(engine: Engine, query: str) -> list[Any]:
