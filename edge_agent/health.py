@@ -36,7 +36,7 @@ BLURRED_SHARE = 0.3
 BLURRED = 0.15
 # Structure in less than this share of the tiles that had some; few tiles tell nothing.
 COVERED_SHARE = 0.15
-COVERED_MIN_TILES = 20
+STRUCTURED_TILES = 20
 
 # Less turning and zoom than this is not worth a word.
 SHOWN_DEG = 0.5
@@ -113,13 +113,16 @@ class HealthWatch:
     def _fault(self, sample: Sample) -> Doubt | None:
         usual = self._active or self.views[0]
         tiles, sharpness = usual.usual_tiles, usual.usual_sharpness(sample)
-        blurred = BLURRED if sharpness is None else min(BLURRED_SHARE * sharpness, sharpness)
+        if sharpness is not None:
+            blurred = BLURRED_SHARE * sharpness
+        else:
+            blurred = BLURRED if sample.edges.textured >= STRUCTURED_TILES else 0.0
         checks = (
             (CameraState.DARK, sample.dark),
             (CameraState.OVEREXPOSED, sample.overexposed),
             (
                 CameraState.COVERED,
-                tiles >= COVERED_MIN_TILES and sample.edges.textured < COVERED_SHARE * tiles,
+                tiles >= STRUCTURED_TILES and sample.edges.textured < COVERED_SHARE * tiles,
             ),
             (CameraState.BLURRED, sample.sharpness < blurred),
         )
