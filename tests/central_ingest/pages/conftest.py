@@ -87,9 +87,9 @@ class Seeder:
         return self.file(**values | changes)
 
     def name_picture(self, content: bytes, kind: str = "still_marked") -> dict[str, Any]:
-        """The reference by which a report names this picture."""
-        sha256 = hashlib.sha256(content).hexdigest()
-        return {"sha256": sha256, "kind": kind, "media_type": "image/jpeg", "bytes": len(content)}
+        """The reference by which a report names this picture or clip."""
+        sha256, media_type = hashlib.sha256(content).hexdigest(), _media_type(content)
+        return {"sha256": sha256, "kind": kind, "media_type": media_type, "bytes": len(content)}
 
     def store_picture(self, content: bytes) -> str:
         """Let the picture's bytes arrive."""
@@ -99,7 +99,7 @@ class Seeder:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         with database.writing(self.engine) as connection:
-            picture = pictures.Picture(sha256, "image/jpeg", len(content))
+            picture = pictures.Picture(sha256, _media_type(content), len(content))
             pictures.note_stored(connection, picture, "gw-01", datetime.now(UTC))
         return sha256
 
@@ -108,6 +108,10 @@ class Seeder:
         source = GridSource("test-1", "test", hashlib.sha256(b"test-1").hexdigest())
         with database.writing(self.engine) as connection:
             import_cells(connection, source, lattice(CENTRE, 7, 7), datetime.now(UTC))
+
+
+def _media_type(content: bytes) -> str:
+    return "video/mp4" if content[4:8] == b"ftyp" else "image/jpeg"
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import cv2
@@ -22,10 +23,13 @@ from playwright.sync_api import (
 from central_ingest.cases import CaseState
 from central_ingest.clock import utc_now
 from central_ingest.dedup import Place
-from central_ingest.store import access, database, queries
+from central_ingest.store import access, database, pictures, queries
 from central_ingest.store.access import Actor, Role
 from central_ingest.store.views import CaseDetail
 from contract.catalogue import Category
+from edge_agent.clips import encoded
+from edge_agent.clock import ReplayClock
+from edge_agent.masking import MaskedPicture
 
 pytestmark = pytest.mark.system
 
@@ -460,3 +464,45 @@ def test_a_printed_case_holds_the_facts_and_no_buttons(open_page: Opener, seeder
 def test_the_api_documentation_works_without_internet(open_page: Opener) -> None:
     page = open_page("/docs")
     expect(page.locator("#api").get_by_text("/api/cells")).to_be_visible()
+
+
+def clip(shade: int) -> bytes:
+    """Two seconds of H.264 as an agent makes them."""
+    start = ReplayClock(datetime(2026, 7, 1, tzinfo=UTC))
+    frames = [
+        (start.at(n / 5), MaskedPicture.as_it_is(np.full((180, 320, 3), shade + n * 5, np.uint8)))
+        for n in range(10)
+    ]
+    return encoded(frames) or b""
+
+
+def test_clips_of_before_and_after_play_and_are_fetched_only_then(
+    open_page: Opener, seeder: Any
+) -> None:
+    stills, clips = (picture(80), picture(160)), (clip(80), clip(160))
+    moments = ("raised", "cleared")
+    named = [
+        [seeder.name_picture(still, "still") | {"moment": moment},
+         seeder.name_picture(film, "clip") | {"moment": moment}]
+        for still, film, moment in zip(stills, clips, moments, strict=True)
+    ]  # fmt: skip
+    issue = seeder.see(Category.BIN_OVERFLOW, evidence=named[0])
+    seeder.see(
+        Category.BIN_OVERFLOW, issue_id=str(issue), revision=2, phase="cleared", evidence=named[1]
+    )
+    for content in (*stills, *clips):
+        seeder.store_picture(content)
+    page = open_page("/cases/1")
+    players = page.locator("video")
+    expect(players).to_have_count(2)
+    expect(page.locator("figure.clip").nth(1)).to_contain_text("消失后 After")
+    with database.reading(seeder.engine) as connection:
+        assert pictures.readings_of(connection, named[0][1]["sha256"]) == []
+    players.first.evaluate(
+        "video => new Promise(seen => {"
+        " video.ontimeupdate = () => { if (video.currentTime > 0.2) seen(); }; video.play(); })"
+    )
+    assert players.first.evaluate("video => [video.videoWidth, video.duration > 1]") == [320, True]
+    with database.reading(seeder.engine) as connection:
+        assert pictures.readings_of(connection, named[0][1]["sha256"])
+        assert pictures.readings_of(connection, named[1][1]["sha256"]) == []
