@@ -93,7 +93,7 @@ def _place_out(place: Place) -> dict[str, Any]:
         "seen_at": _instant_out(place.seen_at),
         "observed_at": _instant_out(place.observed_at),
         "issue": None if place.issue is None else _issue_out(place.issue),
-        "behind": None if place.behind is None else _occlusion_out(place.behind),
+        "occlusion": None if place.behind is None else _occlusion_out(place.behind),
         "withheld": place.withheld,
     }
 
@@ -103,7 +103,7 @@ def _place_in(data: dict[str, Any]) -> Place:
     score = float(data["score"])
     votes = data.get("votes", [[category, score]])
     seen_at = _instant_in(data["seen_at"])
-    issue, behind, box = data.get("issue"), data.get("behind"), _box_in(data["box"])
+    issue, behind, box = data.get("issue"), data.get("occlusion"), _box_in(data["box"])
     return Place(
         family=Family(data["family"]),
         category=category,
@@ -164,12 +164,12 @@ def _issue_in(data: dict[str, Any], box: Box) -> Issue:
 
 
 def _occlusion_out(behind: Occlusion) -> list[Any]:
-    return [behind.box, behind.looks, _instant_out(behind.at)]
+    return [behind.box, behind.looks, _instant_out(behind.since), _instant_out(behind.at)]
 
 
 def _occlusion_in(data: list[Any]) -> Occlusion:
-    box, looks, at = data
-    return Occlusion(_box_in(box), int(looks), _instant_in(at))
+    box, looks, since, at = data
+    return Occlusion(_box_in(box), int(looks), _instant_in(since), _instant_in(at))
 
 
 def _instant_out(at: Instant) -> list[Any]:

@@ -21,9 +21,11 @@ MIN_SEEN_SHARE = 0.5
 VOTE_SHARE = 1 / 4
 # An open issue changes its category when another's votes exceed its own by this factor.
 CATEGORY_LEAD = 1.25
-# What hid a place in two looks running, at one spot, is parked before it.
-PARKED_IOU = 0.6
-PARKED_LOOKS = 2
+# What hides a place from one spot for so long, in so many looks, is parked before it; what passes,
+# or happens to stand where another stood before, is not.
+PARKED_IOU = 0.7
+PARKED_FROM_S = 3.0
+PARKED_LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,18 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Occlusion:
-    """What was last seen before a place, in how many looks, and when."""
+    """What stands before a place: in how many looks, since when, and when it was last seen."""
 
     box: Box
     looks: int
+    since: Instant
     at: Instant
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether it stands there, and does not only pass."""
+        long = self.at.seconds_since(self.since) >= PARKED_FROM_S
+        return long and self.looks >= PARKED_LOOKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +155,10 @@ class Place:
 
     def hidden(self, by: Box, at: Instant) -> "Place":
         """Remember what stands before the place."""
-        stays = self.behind is not None and iou(self.behind.box, by) >= PARKED_IOU
-        looks = self.behind.looks + 1 if stays and self.behind else 1
-        return replace(self, behind=Occlusion(by, looks, at))
+        behind = self.behind
+        if behind is None or iou(behind.box, by) < PARKED_IOU:
+            return replace(self, behind=Occlusion(by, 1, at, at))
+        return replace(self, behind=Occlusion(by, behind.looks + 1, behind.since, at))
 
     def is_behind_parked(self, at: Instant, terms: Terms) -> bool:
         """Say whether something parked before the place is probably still there.
@@ -157,7 +167,7 @@ class Place:
         """
         return (
             self.behind is not None
-            and self.behind.looks >= PARKED_LOOKS
+            and self.behind.is_parked
             and at.seconds_since(self.behind.at) <= terms.parked_s
         )
 

@@ -14,6 +14,7 @@ from edge_agent.policy import Policy
 from edge_agent.suppressions import Suppression
 from edge_agent.zones import Box
 from tests.edge_agent.street import START, Seen, Street, policy, shifted
+from tests.edge_agent.test_issues import cover_policy
 
 SPOT: Box = (0.4, 0.5, 0.55, 0.7)
 COVER: Box = (0.3, 0.8, 0.36, 0.84)
@@ -80,6 +81,25 @@ def test_traffic_that_passes_before_a_place_does_not_keep_it_open() -> None:
         passing = ("vehicle", shifted((x, 0.5, x + 0.3, 0.95), 0.04 * (index % 3)), 0.8)
         street.watch(0.2, [passing] if index % 2 else [])
     street.watch(6)
+    assert street.phases == ["raised", "cleared"]
+
+
+def test_what_passes_slowly_is_not_parked() -> None:
+    street = opened(BROKEN)
+    for index in range(70):
+        # each vehicle stands before the cover for four looks, then the place is bare for six
+        x = 0.3 * (index // 10 % 2)
+        passing = ("vehicle", (x, 0.5, x + 0.4, 0.95), 0.8)
+        street.watch(0.2, [passing] if index % 10 < 4 else [])
+    assert street.phases == ["raised", "cleared"]
+
+
+def test_two_vehicles_at_one_spot_by_chance_are_not_one_parked_vehicle() -> None:
+    street = Street(cover_policy(clear_after_s=60))
+    street.watch(100, [BROKEN], every_s=10.0)
+    for _ in range(2):
+        street.watch(10, [LORRY], every_s=10.0)
+    street.watch(70, every_s=10.0)
     assert street.phases == ["raised", "cleared"]
 
 

@@ -78,11 +78,17 @@ MUTANTS = {
     "a hint of an intact cover proves repair": Mutant(
         "observations", "lead = (well / score - 1) / (INTACT_LEAD - 1) if score > 0 else 1.0", "lead = 1.0"
     ),
-    "a parked lorry is forgotten at once": Mutant("presence", "PARKED_LOOKS = 2", "PARKED_LOOKS = 10**9"),
+    "a parked lorry is forgotten at once": Mutant(
+        "presence", "PARKED_FROM_S = 3.0", "PARKED_FROM_S = 1e9"
+    ),
+    "what passes slowly counts as parked": Mutant(
+        "presence", "PARKED_FROM_S = 3.0", "PARKED_FROM_S = 0.1"
+    ),
+    "two looks make a parked lorry": Mutant("presence", "PARKED_LOOKS = 3", "PARKED_LOOKS = 2"),
     "a parked lorry is never forgotten": Mutant(
         "presence", "and at.seconds_since(self.behind.at) <= terms.parked_s", ""
     ),
-    "passing traffic counts as parked": Mutant("presence", "PARKED_IOU = 0.6", "PARKED_IOU = -1.0"),
+    "passing traffic counts as parked": Mutant("presence", "PARKED_IOU = 0.7", "PARKED_IOU = -1.0"),
     "a car cannot replace a stall": Mutant(
         "observations", 'if occluder[3] > middle and not (name == "vehicle" and _replaces(occluder, box))',
         "if occluder[3] > middle"
