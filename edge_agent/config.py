@@ -235,7 +235,7 @@ class CameraConfig(Section):
     reference: str | None = Field(
         None,
         description="masked still of the view that zones and ground points belong to, beside this "
-        "file; calibrate writes it; absent: the view of the first minute counts",
+        "file; calibrate writes it; absent: the view of the first half minute counts",
     )
     presets: tuple[Preset, ...] = Field(
         (),

@@ -148,6 +148,7 @@ class HealthWatch:
                 self._candidate = None
                 return None
         if not self._turning:
+            self.views[0].begin_anew()
             return CameraState.MOVED, _moved_words(found.shift)
         return self._turned(sample)
 

@@ -15,8 +15,8 @@ IN_PLACE = 0.008
 SLOWEST = 600
 # What was learned is held against the reference still this often, so that it cannot creep away.
 CHECKED_EVERY = 600
-# With no reference still, the first samples make the view that all later ones must keep to.
-SETTLED = 60
+# With no reference still, so many samples that agree make the view that later ones must keep to.
+SETTLED = 20
 # After so many samples their mean sharpness is what is usual.
 USUAL = 10
 
@@ -49,6 +49,15 @@ class KnownView:
     still: Edges | None = None
     fixed: bool = False
     learned: dict[bool, Learned] = field(default_factory=dict)
+
+    def begin_anew(self) -> None:
+        """Forget a view that was hardly seen yet, and that the camera does not show.
+
+        The first picture may be of a lorry, which would then be missed for ever.
+        """
+        samples = sum(one.samples for one in self.learned.values())
+        if not self.fixed and self.still is None and samples < SETTLED:
+            self.learned.clear()
 
     @property
     def usual_tiles(self) -> int:

@@ -106,11 +106,19 @@ def test_what_is_no_trouble_suspends_nothing(what: str) -> None:
 
 def test_a_wall_with_hardly_any_structure_is_no_trouble() -> None:
     def wall(second: int) -> ArrayPicture:
-        rgb = np.full((96, 160, 3), 90 + second % 40, np.uint8)
+        rgb = np.full((96, 160, 3), 120 + second % 40, np.uint8)
         rgb[:48, :80] = (200, 30, 30)
         return ArrayPicture(rgb)
 
     assert set(suspended(Watched().see(wall(second) for second in range(40)))) == {None}
+
+
+def test_a_first_picture_that_shows_a_lorry_is_soon_forgotten() -> None:
+    camera = Watched()
+    camera.stand(STREET.but(lorry=1.0), 3)
+    camera.stand(STREET, 30)
+    assert set(suspended(camera.views[6:])) == {None}
+    assert set(states(camera.views)) == {CameraState.OK}
 
 
 def test_a_picture_that_does_not_change_at_all_is_frozen() -> None:

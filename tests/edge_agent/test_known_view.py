@@ -19,7 +19,7 @@ def test_day_and_night_are_learned_apart() -> None:
     assert {night: known.samples for night, known in view.learned.items()} == {False: 3, True: 3}
 
 
-def test_the_first_minute_becomes_the_view_that_later_ones_must_keep_to() -> None:
+def test_the_first_samples_become_the_view_that_later_ones_must_keep_to() -> None:
     view = KnownView()
     for _ in range(SETTLED - 1):
         view.learn(sample())
