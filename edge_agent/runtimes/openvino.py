@@ -43,6 +43,8 @@ class OpenVinoSession:
             "NUM_STREAMS": choice.streams,
             "INFERENCE_NUM_THREADS": choice.streams * choice.threads,
             "INFERENCE_PRECISION_HINT": choice.precision,
+            # Decoding shares the cores: a stream bound to a busy one would wait beside an idle one.
+            "ENABLE_CPU_PINNING": False,
         }
         try:
             model = openvino.Core().read_model(path)
