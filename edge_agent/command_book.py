@@ -76,9 +76,13 @@ class CommandBook:
 
     def suppressions(self, now: datetime) -> tuple[Suppression, ...]:
         """Return those that hold, the one that ends first in front; what is over is dropped."""
-        with self._transaction():
-            self._conn.execute("DELETE FROM suppression WHERE until <= ?", (_utc(now),))
-            return _held(self._conn)
+        with self._lock, self._translated():
+            held = _held(self._conn)
+        holding = tuple(one for one in held if one.holds(now))
+        if len(holding) < len(held):
+            with self._transaction():
+                self._conn.execute("DELETE FROM suppression WHERE until <= ?", (_utc(now),))
+        return holding
 
     # -- answers
 
