@@ -22,6 +22,7 @@ import yaml
 from benchmarks.machine import this_machine
 from benchmarks.quiet_footage import LIGHTS, Found, QuietCamera, in_light, pictures
 from benchmarks.rates import poisson_interval
+from contract.catalogue import Category
 from contract.messages import Phase
 from edge_agent.clock import Instant
 from edge_agent.config import CameraConfig
@@ -31,7 +32,7 @@ from edge_agent.issues import Transition
 from edge_agent.judge import CameraJudge, Surroundings
 from edge_agent.looks import Look, LookTimer, plans_of
 from edge_agent.model import ModelCard
-from edge_agent.observations import same_place
+from edge_agent.observations import FAINT_SHARE, same_place
 from edge_agent.zones import Box
 
 KNOWN = Path(__file__).with_name("quiet_known.yaml")
@@ -42,8 +43,6 @@ START = datetime(2026, 6, 29, 0, 0, tzinfo=UTC)  # a Monday
 DAY = (("night", 3600.0), ("dusk", 1800.0), ("day", 3600.0), ("dusk", 1800.0))
 RAINY_DAYS = {2, 5}
 EVERY_S = 5.0
-# What the chain does not look at, left out for speed.
-SCORE_MIN = 0.03
 THUMB = (300, 190)
 _DARK = ArrayPicture(np.zeros((360, 640, 3), np.uint8))
 
@@ -155,14 +154,14 @@ def measure(
 ) -> tuple[dict[str, Any], list[Hit]]:
     """Let each camera watch its streets for so many days; returns the figures and every hit."""
     card, hits = found.detector.card, []
+    # What is fainter than the judge looks at is left out here, for speed.
+    least = FAINT_SHARE * min(card.thresholds[category].keep for category in Category)
     for camera in cameras:
         looked: dict[str, list[Looked]] = {light: [] for light in LIGHTS}
         for frame, picture in pictures(camera):
             for light, frames in looked.items():
                 looks = found.of(f"{camera.name} {frame.name}", light, picture)
-                frames.append(
-                    {how: one.only(one.scores >= SCORE_MIN) for how, one in looks.items()}
-                )
+                frames.append({how: one.only(one.scores >= least) for how, one in looks.items()})
         hits += hits_of(camera, dict(looked), card, days)
     return figures(hits, cameras, days) | {
         "machine": this_machine().as_json(),

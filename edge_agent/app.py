@@ -211,6 +211,7 @@ class App:
                 receipted=self._publisher.receipted,
                 replayed=self._publisher.replayed,
                 pictures_uploaded=self._uploader.uploaded,
+                clips=self._clips.counts,
                 restarts=self._supervisor.restarts,
                 withheld=self._judging.withheld,
                 actions=replace(self._actions.counts),

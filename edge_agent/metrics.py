@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from contract.messages import CameraState, ClockState
 from edge_agent.actions import ActionCounts
 from edge_agent.canary import CanaryNow
+from edge_agent.clip_desk import ClipCounts
 from edge_agent.clock import Instant
 from edge_agent.errors import ConfigError
 from edge_agent.publisher import BrokerState
@@ -39,6 +40,7 @@ class Totals:
     receipted: int = 0
     replayed: int = 0
     pictures_uploaded: int = 0
+    clips: ClipCounts = field(default_factory=ClipCounts)
     restarts: int = 0
     withheld: int = 0
     actions: ActionCounts = field(default_factory=ActionCounts)
@@ -126,6 +128,8 @@ def _totals(snapshot: Snapshot) -> Iterator[Metric]:
         ("reports_receipted", "reports that the centre holds", totals.receipted),
         ("reports_replayed", "reports offered again", totals.replayed),
         ("pictures_uploaded", "pictures that the centre took", totals.pictures_uploaded),
+        ("clips_made", "masked clips of issues", totals.clips.made),
+        ("clips_given_up", "clips without video, or too many at once", totals.clips.given_up),
         ("thread_restarts", "threads that died and were started again", totals.restarts),
         ("issues_withheld", "not raised because a person suppressed them", totals.withheld),
         ("actions_done", "actions on the spot that happened", totals.actions.done),
