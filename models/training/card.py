@@ -17,15 +17,18 @@ METRIC_FIELDS = ("split", "class", "n", "ap50", "ci95")
 
 
 def finished_card(
-    draft: dict[str, Any], evaluation: dict[str, Any], masking: list[dict[str, Any]]
+    draft: dict[str, Any],
+    evaluation: dict[str, Any],
+    masking: list[dict[str, Any]],
+    limits: list[str],
 ) -> dict[str, Any]:
-    """Return the draft with measured thresholds, metrics and, where measured, masking."""
+    """Return the draft with what was measured, and its limits as they are known by now."""
     metrics = [{field: m[field] for field in METRIC_FIELDS} for m in evaluation["metrics"]]
     card = {**draft, "thresholds": evaluation["thresholds"], "metrics": metrics}
     if masking:
         card["masking"] = masking
-    limits = card.pop("limits")
-    return {**card, "limits": limits}
+    del card["limits"]  # the last key, after what was measured
+    return {**card, "limits": list(limits)}
 
 
 def masking_rows(path: Path | None) -> list[dict[str, Any]]:
@@ -72,7 +75,8 @@ def write_card(
     if report.stat().st_mtime < (source / CARD_NAME).stat().st_mtime:
         raise DataError(f"{recipe.name} was exported again after its evaluation: run 'evaluate'")
     draft = yaml.safe_load((source / CARD_NAME).read_text("utf-8"))
-    card = finished_card(draft, json.loads(report.read_text("utf-8")), masking_rows(masking))
+    measured = json.loads(report.read_text("utf-8"))
+    card = finished_card(draft, measured, masking_rows(masking), recipe.limits)
     target = models / recipe.name
     target.mkdir(parents=True, exist_ok=True)
     for entry in card["files"]:

@@ -30,14 +30,17 @@ def evaluation() -> dict[str, Any]:
 def test_the_card_states_metrics_and_masking_before_its_limits(tmp_path: Path) -> None:
     path = tmp_path / "masking.json"
     path.write_text(json.dumps({"head": RECALL, "plate": RECALL}), "utf-8")
-    card = finished_card({"name": "x", "limits": ["few"]}, evaluation(), masking_rows(path))
+    card = finished_card(
+        {"name": "x", "limits": ["draft"]}, evaluation(), masking_rows(path), ["few"]
+    )
     assert list(card)[-1] == "limits"
+    assert card["limits"] == ["few"]
     assert card["metrics"] == [{k: METRIC[k] for k in ("split", "class", "n", "ap50", "ci95")}]
     assert card["masking"][0] == {"kind": "head", "n": 20, "recall": 0.95, "ci95": [0.76, 0.99]}
 
 
 def test_a_card_without_measured_masking_has_none() -> None:
-    assert "masking" not in finished_card({"limits": []}, evaluation(), masking_rows(None))
+    assert "masking" not in finished_card({"limits": []}, evaluation(), masking_rows(None), [])
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "not json", '{"head": 3, "plate": 3}'])
