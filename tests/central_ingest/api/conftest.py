@@ -74,6 +74,9 @@ class Centre:
     clock: Clock
 
     def client(self, **http: object) -> Asker:
+        return Asker(self.app(**http))
+
+    def app(self, **http: object) -> FastAPI:
         settings = HttpSettings.model_validate(http)
         authenticator = auth.Authenticator(self.engine, settings, self.clock)
         deps = Deps(
@@ -84,8 +87,7 @@ class Centre:
             evidence=EvidenceStore(self.folder / "evidence", 1_000_000),
             stopping=threading.Event(),
         )
-        app = create_app(deps, authenticator, with_pages=False)
-        return Asker(app)
+        return create_app(deps, authenticator, with_pages=False)
 
     def add_user(self, name: str, role: Role, password: str = "correct horse") -> None:
         with writing(self.engine) as connection:

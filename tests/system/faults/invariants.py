@@ -43,8 +43,9 @@ def held_reports(engine: Engine) -> Counter[Report]:
 def judge(engine: Engine, folders: Sequence[Path], reports_each: int) -> Verdict:
     """Compare what the agents in `folders` wrote down with what the centre holds."""
     ledger = set[Report]().union(*(standing(folder / "ledger.jsonl") for folder in folders))
-    held = held_reports(engine)
+    # In the order in which a report moves, so that none is missed on its way.
     waiting = set[Report]().union(*(_waiting_reports(folder) for folder in folders))
+    held = held_reports(engine)
     lost, extra = ledger - set(held) - waiting, set(held) - ledger
     problems = problems_of(reports_each) * ((len(folders) + 1) // 2)
     cases = _cases(engine)
