@@ -36,6 +36,14 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITING = "gridwatch_writing"
 _FILING_LOCK = 0x6772_6964
 BUSY_TIMEOUT_S = 30
+# libpq by itself waits for hours on a line whose other end is gone (seconds; milliseconds).
+_NOTICE_A_DEAD_LINE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 # A batch changes a thousand scattered pages. Brought over from the WAL a hundred megabytes at a
 # time instead of four, pages that change again and again are written once.
 _SQLITE = (
@@ -50,7 +58,7 @@ _SQLITE = (
 def open_engine(url: str) -> Engine:
     """An engine on the centre's database; nothing is connected yet."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, connect_args=_NOTICE_A_DEAD_LINE)
     engine = create_engine(
         url,
         poolclass=QueuePool,
