@@ -37,12 +37,13 @@ class Targets:
 def draw(seed: int, seconds: float, every_s: float, targets: Targets) -> list[Fault]:
     """Return the faults of this seed: one every `every_s` seconds on average; the first at once.
 
-    Each process is hit in turn before one is hit again, in an order of the seed.
+    Every second one is a kill at least. Each process is hit in turn before one is hit again, in an order of the seed.
     """
     chance = random.Random(seed)
     faults, at_s, waiting = [], 0.5, []
     while at_s < seconds:
-        kind = "kill" if not faults else chance.choices([*WEIGHTS], [*WEIGHTS.values()])[0]
+        drawn = chance.choices([*WEIGHTS], [*WEIGHTS.values()])[0]
+        kind = drawn if len(faults) % 2 else "kill"
         if not waiting:
             waiting = chance.sample(targets.processes, len(targets.processes))
         target = waiting.pop() if kind == "kill" else _target(kind, chance, targets)
