@@ -113,16 +113,17 @@ def unexplained() -> Iterator[str]:
 def category_defaults() -> str:
     """Return what holds for each category where a camera file says nothing."""
     camera = CameraConfig.model_validate({"camera": {"id": "any"}})
-    head = "| category | seen | dwell_s | clear_after_s | severity | look every_s | tiles |\n"
+    head = "| category | seen | dwell_s | clear_after_s | severity | side_max | look_every_s "
+    head += "| tiles |\n|---|---|---|---|---|---|---|---|\n"
     lines = []
     for category in Category:
         rule, look = camera.rule(category), camera.look(category)
         lines.append(
             f"| `{category}` {category.name_zh} | {rule.seen_m} of {rule.of_n} | {rule.dwell_s:g} "
-            f"| {rule.clear_after_s:g} | {rule.severity} | {look.every_s:g} "
+            f"| {rule.clear_after_s:g} | {rule.severity} | {rule.side_max:g} | {look.every_s:g} "
             f"| {look.tiles[0]} x {look.tiles[1]} |\n"
         )
-    return head + "|---|---|---|---|---|---|---|\n" + "".join(lines)
+    return head + "".join(lines)
 
 
 def message_sections() -> Iterator[str]:

@@ -179,6 +179,9 @@ class Rule(Section):
     clear_after_s: Seconds = Field(60, description="cleared after not being seen for so long")
     heartbeat_s: Positive = Field(300, description="an open issue is reported again this often")
     severity: Severity = Field(Severity.NORMAL, description="normal or urgent")
+    side_max: Fraction = Field(
+        1.0, description="a box with a side longer than this share of the frame's is something else"
+    )
     night: Literal["judge", "suspend", "if_lit"] = Field(
         "judge",
         description="from dusk to dawn by the sun at the camera: judge as by day, suspend "
@@ -210,13 +213,14 @@ class Privacy(Section):
 
 
 # Vendors come and go: many quick looks. Bins, garbage and covers stand still and may be small: few
-# looks, but close ones. Reasons stand in docs/guide.
+# looks, but close ones. A cover is 0.7 m wide and fills an eighth of the picture at the foot of a
+# pole of 4 m; the dark under a tree can fill half. Reasons stand in docs/guide.
 DEFAULT_RULES: dict[Category, dict[str, object]] = {
     Category.STREET_VENDOR: {"dwell_s": 60, "clear_after_s": 60},
     Category.BIN_OVERFLOW: {"dwell_s": 300, "clear_after_s": 120, "seen_m": 3, "of_n": 4},
     Category.EXPOSED_GARBAGE: {"dwell_s": 600, "clear_after_s": 120, "seen_m": 3, "of_n": 4},
-    Category.MANHOLE_DAMAGED: {"seen_m": 3, "of_n": 4, "severity": "urgent"},
-    Category.MANHOLE_MISSING: {"seen_m": 3, "of_n": 4, "severity": "urgent"},
+    Category.MANHOLE_DAMAGED: {"seen_m": 3, "of_n": 4, "severity": "urgent", "side_max": 0.25},
+    Category.MANHOLE_MISSING: {"seen_m": 3, "of_n": 4, "severity": "urgent", "side_max": 0.25},
 }
 CLOSE_TILES = (2, 2)
 CLOSE_LOOKS_PER_DWELL = 6

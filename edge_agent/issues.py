@@ -218,7 +218,8 @@ def _shows(place: Place, finding: Finding, policy: Policy) -> bool:
 def _founds(finding: Finding, scene: Scene, at: Instant, policy: Policy) -> bool:
     enough = finding.score >= policy.terms[finding.category].raise_score
     whole = not _is_half_hidden(finding.category.family, finding.box_xyxyn, scene)
-    return enough and whole and policy.judges(finding.category, finding.box_xyxyn, at.utc)
+    likely = enough and whole and policy.fits(finding.category, finding.box_xyxyn)
+    return likely and policy.judges(finding.category, finding.box_xyxyn, at.utc)
 
 
 def _is_half_hidden(family: Family, box: Box, scene: Scene) -> bool:

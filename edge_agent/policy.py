@@ -140,6 +140,11 @@ class Policy:
         """Say whether the category is judged at this box at any hour; if not, it is withdrawn."""
         return self.zones.concern(category, box_xyxyn)
 
+    def fits(self, category: Category, box_xyxyn: Box) -> bool:
+        """Say whether a box is small enough to be one thing of this category."""
+        x1, y1, x2, y2 = box_xyxyn
+        return max(x2 - x1, y2 - y1) <= self.terms[category].rule.side_max
+
     def enabled(self, category: Category) -> bool:
         """Say whether the category is judged at all; if not, it is withdrawn."""
         return self.terms[category].rule.enabled

@@ -226,6 +226,12 @@ def test_a_category_that_changes_inside_its_family_is_an_update() -> None:
     assert updated.issue_id == street.reports[0].issue_id
 
 
+def test_the_dark_under_a_tree_is_no_missing_cover() -> None:
+    street = Street()
+    street.watch(20, [("manhole_missing", (0.1, 0.1, 0.5, 0.6), 0.9)])
+    assert street.phases == []
+
+
 def test_two_categories_in_turn_do_not_update_at_each_look() -> None:
     street = opened(BROKEN)
     for _ in range(40):

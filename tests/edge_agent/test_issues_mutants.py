@@ -38,6 +38,9 @@ MUTANTS = {
         "presence", "sum(self.history) >= rule.seen_m", "sum(self.history) >= 1"
     ),
     "any score raises": Mutant("presence", "and self.score >= terms.raise_score", ""),
+    "anything large is a cover": Mutant(
+        "policy", "return max(x2 - x1, y2 - y1) <= self.terms[category].rule.side_max", "return True"
+    ),
     "what flickers stands": Mutant("presence", "MIN_SEEN_SHARE = 0.5", "MIN_SEEN_SHARE = 0.0"),
     "what rolls stands": Mutant("presence", "STILL_IOU = 0.5", "STILL_IOU = -1.0"),
     "raised by a look that misses it": Mutant("issues", "and place.seen_at == look.at", ""),

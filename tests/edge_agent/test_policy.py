@@ -43,3 +43,10 @@ def test_a_candidate_lapses_and_is_forgotten_in_seconds() -> None:
 def test_slow_rules_can_be_continued_for_longer() -> None:
     assert policy().reopen_s(Family.VENDOR) == REOPEN_S
     assert policy().reopen_s(Family.GARBAGE) == 2 * (600 + 120)
+
+
+@pytest.mark.parametrize(("side", "fits"), [(0.24, True), (0.26, False)])
+def test_a_box_too_large_for_a_cover_is_none(side: float, *, fits: bool) -> None:
+    box = (0.1, 0.1, 0.1 + side, 0.2)
+    assert policy().fits(Category.MANHOLE_MISSING, box) is fits
+    assert policy().fits(Category.STREET_VENDOR, box)
