@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from contract.messages import CameraState
 from edge_agent.clock import Instant
 
+# Each camera and each lane of the engine has a thread of its own; OpenCV's pool would take their
+# cores for pictures that one thread converts in a tenth of a millisecond.
+cv2.setNumThreads(1)
+
 Rgb = NDArray[np.uint8]
 Luma = NDArray[np.uint8]
 
