@@ -156,6 +156,9 @@ def calibrate(
     read = load_camera(camera)
     take = camera_still(camera, read, model, picture)
     page = CalibratePage(Calibration(Target(camera, preset), read, near), take, port)
+    # Also where a shell started this in its background and so had Ctrl-C ignored.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     print(f"标定页面 calibration page: {page.address}\n结束 stop: Ctrl-C", flush=True)
     try:
         page.serve()
