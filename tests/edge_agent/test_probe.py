@@ -1,6 +1,7 @@
 """A stream is measured on a real RTSP server, and becomes a camera file that can be used."""
 
 import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -178,7 +179,7 @@ def test_an_id_that_cannot_stand_in_a_topic_is_refused(tmp_path: Path) -> None:
 def test_the_command_writes_both_files(clip: Callable[..., Path], tmp_path: Path) -> None:
     done = subprocess.run(
         [
-            "python",
+            sys.executable,
             "-m",
             "edge_agent",
             "probe",
