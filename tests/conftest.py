@@ -1,4 +1,4 @@
-"""What all tests share: seeded hypothesis, a real PostgreSQL, other people's pictures."""
+"""What all tests share: seeded hypothesis, a real PostgreSQL, a model's card, other people's pictures."""
 
 import os
 import sys
@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from edge_agent.detections import CLASSES
+from edge_agent.model import ModelCard
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "system"))
@@ -37,3 +40,34 @@ def postgres() -> Iterator[Postgres]:
             yield server
     except PostgresMissing as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def card() -> ModelCard:
+    """A card of a model that does not exist."""
+    return ModelCard.model_validate(
+        {
+            "schema": "card/1.0",
+            "name": "tiny",
+            "default": True,
+            "classes": list(CLASSES),
+            "files": [
+                {
+                    "path": "t.onnx", "sha256": "ab" * 32, "precision": "fp32",
+                    "height": 384, "width": 640, "dynamic": True,
+                }
+            ],
+            "input": {
+                "layout": "NHWC", "dtype": "uint8", "colour": "RGB", "resize": "letterbox",
+                "pad": 114,
+            },
+            "output": {
+                "name": "detections", "shape": ["batch", 300, 6],
+                "columns": ["x1", "y1", "x2", "y2", "score", "class"],
+            },
+            "thresholds": {name: {"raise": 0.5, "keep": 0.3} for name in CLASSES},
+            "training": {"recipe": "0", "commit": "0", "data": []},
+            "metrics": [],
+            "limits": [],
+        }
+    )  # fmt: skip

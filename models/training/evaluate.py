@@ -130,20 +130,7 @@ def _confusions(
 def to_json(result: Evaluation) -> dict[str, object]:
     """Return plain values: what ``card`` and the report read."""
     return {
-        "metrics": [
-            {
-                "split": s.split,
-                "class": s.class_name,
-                "n": s.n,
-                "ap50": round(s.ap50, 4),
-                "ap50_95": round(s.ap, 4),
-                "ci95": [round(v, 4) for v in s.ci95],
-                "ap50_by_size": {
-                    k: None if np.isnan(v) else round(v, 4) for k, v in s.by_size.items()
-                },
-            }
-            for s in result.scores
-        ],
+        "metrics": [s.as_json() for s in result.scores],
         "thresholds": result.thresholds,
         "confusion": result.confusions,
         "quiet_hits": count_by_class(result.quiet_hits),

@@ -145,17 +145,7 @@ def _result(
 def to_json(result: FoldResult) -> dict[str, object]:
     """Return plain values."""
     return {
-        "metrics": [
-            {
-                "split": s.split,
-                "class": s.class_name,
-                "n": s.n,
-                "ap50": round(s.ap50, 4),
-                "ap50_95": round(s.ap, 4),
-                "ci95": [round(v, 4) for v in s.ci95],
-            }
-            for s in result.scores
-        ],
+        "metrics": [s.as_json() for s in result.scores],
         "quiet_frames": result.quiet_frames,
         "quiet_list": [hit.as_json() for hit in result.hits],
     }

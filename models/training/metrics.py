@@ -58,6 +58,20 @@ class ClassScore:
     at_50: Ranked
     at_30: Ranked
 
+    def as_json(self) -> dict[str, object]:
+        """Return plain values; a size without boxes has none."""
+        return {
+            "split": self.split,
+            "class": self.class_name,
+            "n": self.n,
+            "ap50": round(self.ap50, 4),
+            "ap50_95": round(self.ap, 4),
+            "ci95": [round(v, 4) for v in self.ci95],
+            "ap50_by_size": {
+                k: None if np.isnan(v) else round(v, 4) for k, v in self.by_size.items()
+            },
+        }
+
 
 def evaluate_split(
     split: str, pictures: list[Judged], classes: list[int], bootstrap: int

@@ -13,8 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from edge_agent.detections import CLASSES
-from edge_agent.model import ModelCard
+from tests.edge_agent.centre_server import CentreServer
 
 RTSP_SERVER = Path(__file__).parents[1] / "system" / "rtsp_server.py"
 
@@ -168,37 +167,6 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
 
 
 @pytest.fixture
-def card() -> ModelCard:
-    """A card of a model that does not exist."""
-    return ModelCard.model_validate(
-        {
-            "schema": "card/1.0",
-            "name": "tiny",
-            "default": True,
-            "classes": list(CLASSES),
-            "files": [
-                {
-                    "path": "t.onnx", "sha256": "ab" * 32, "precision": "fp32",
-                    "height": 384, "width": 640, "dynamic": True,
-                }
-            ],
-            "input": {
-                "layout": "NHWC", "dtype": "uint8", "colour": "RGB", "resize": "letterbox",
-                "pad": 114,
-            },
-            "output": {
-                "name": "detections", "shape": ["batch", 300, 6],
-                "columns": ["x1", "y1", "x2", "y2", "score", "class"],
-            },
-            "thresholds": {name: {"raise": 0.5, "keep": 0.3} for name in CLASSES},
-            "training": {"recipe": "0", "commit": "0", "data": []},
-            "metrics": [],
-            "limits": [],
-        }
-    )  # fmt: skip
-
-
-@pytest.fixture
 def free_port() -> int:
     """A port on which nobody listens."""
     return a_free_port()
@@ -218,3 +186,11 @@ def clip(tmp_path: Path) -> Callable[..., Path]:
         return encode_clip(tmp_path / name, **how)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def centre() -> Iterator[CentreServer]:
+    """A centre that takes pictures."""
+    server = CentreServer()
+    yield server
+    server.close()

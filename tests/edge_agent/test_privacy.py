@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ from edge_agent.store import Store
 from edge_agent.uploader import Uploader
 from edge_agent.video import DEFAULT_TIMEOUTS, Video, kept
 from edge_agent.witness import MASK_TILES, Witness, clip_source
+from tests.edge_agent.centre_server import CentreServer
 
 Until = Callable[..., None]
 Box = tuple[float, float, float, float]
@@ -124,40 +124,6 @@ def film(path: Path) -> Path:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
-
-
-class CentreServer:
-    """Takes everything, and keeps every byte."""
-
-    def __init__(self) -> None:
-        self.bodies: dict[str, bytes] = {}
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_PUT(self) -> None:
-                outer.bodies[self.path] = self.rfile.read(int(self.headers["content-length"]))
-                self.send_response(201)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-@pytest.fixture
-def centre() -> Iterator[CentreServer]:
-    server = CentreServer()
-    yield server
-    server.close()
 
 
 @dataclass
@@ -273,12 +239,12 @@ def test_no_pixel_of_a_planted_head_or_plate_is_written_or_sent(
     upload_all(own.store, centre, until, len(named))
 
     shown = 0
-    for origin, data in [*files.items(), *centre.bodies.items()]:
+    for origin, data in [*files.items(), *centre.held.items()]:
         for picture in pictures_in(data):
             shown += 1
             assert planted_pixels(picture) == 0, f"a planted head or plate in {origin}"
     assert shown > 100, "stills and clips, on disk and sent, were looked at"
-    assert_no_packets_in([*files.values(), *centre.bodies.values()], tmp_path / "film.mp4")
+    assert_no_packets_in([*files.values(), *centre.held.values()], tmp_path / "film.mp4")
 
 
 def test_the_same_way_unmasked_shows_them(
@@ -322,7 +288,7 @@ def upload_all(store: Store, centre: CentreServer, until: Until, count: int) -> 
     uploader = Uploader(Centre(url=centre.url), store)
     thread = threading.Thread(target=uploader.run, args=(stop,))
     thread.start()
-    until(lambda: len(centre.bodies) == count, "everything is sent")
+    until(lambda: len(centre.held) == count, "everything is sent")
     stop.set()
     uploader.wake()
     thread.join(10)
