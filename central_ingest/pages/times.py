@@ -30,7 +30,7 @@ def full_local_text(at: datetime, zone: tzinfo) -> str:
 
 
 def relative(at: datetime, now: datetime) -> Label:
-    """How long ago in whole units: seconds are "just now"; app.js keeps the same steps.
+    """How long ago in whole units: seconds are "just now"; live.js keeps the same steps.
 
     A time up to a minute ahead (clocks differ) is "just now" too; beyond that it is named as ahead.
     """

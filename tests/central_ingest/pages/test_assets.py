@@ -39,7 +39,7 @@ def test_assets_of_this_lock_file_are_taken(pages: Path) -> None:
 
 def test_the_version_changes_with_every_own_asset(pages: Path) -> None:
     before = version_tag(pages)
-    (pages / "static" / "app.js").write_text("1", encoding="ascii")
+    (pages / "static" / "live.js").write_text("1", encoding="ascii")
     assert version_tag(pages) != before
 
 
