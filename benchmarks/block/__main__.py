@@ -10,13 +10,14 @@ import cv2
 import typer
 
 from benchmarks.block import jobs
-from benchmarks.block.compose import Stage, encode, screen
+from benchmarks.block.compose import Stage, encode, screen, write_references
 from benchmarks.block.errors import BlockError
 from benchmarks.block.jobs import Scene, tasks
 from benchmarks.block.rendering import DEFAULT_BLENDER, ROOT, render, render_training
 from benchmarks.block.script import SCRIPT, Clip, Day, load_day
 from benchmarks.block.site import write_site
 from benchmarks.block.training import pictures, write_labels
+from benchmarks.block.views import view_at
 
 DEMO = ROOT / "camera_configs" / "demo"
 CACHE = ROOT / ".cache" / "block"
@@ -67,6 +68,7 @@ def compose_command(
         for clip in _clips(day, names):
             path = out / f"{clip.name}.mp4"
             encode(day, clip, cache, path)
+            write_references(day, clip, cache, out)
             print(f"{path}: {path.stat().st_size:,} bytes")
 
 
@@ -87,8 +89,8 @@ def still_command(
     """Write one moment of a clip as a picture, without noise and compression."""
     with _explained():
         day = load_day(script)
-        scene = Scene(day, _clips(day, [name])[0], cache)
-        made = screen(Stage(scene).light(at_s))
+        clip = _clips(day, [name])[0]
+        made = screen(Stage(Scene(day, clip, cache, view_at(clip, at_s))).light(at_s))
         if not cv2.imwrite(str(picture), made, [cv2.IMWRITE_WEBP_QUALITY, 78]):
             raise BlockError(f"{picture}: cannot be written; name a .png, .jpg or .webp")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import atan2, ceil, cos, degrees, hypot, radians, sin
+from math import atan2, ceil, cos, degrees, hypot, inf, radians, sin
 
 from benchmarks.block.script import Actor, Day, Hour, Leg, Part
 from benchmarks.block.things import Placed
@@ -55,11 +55,15 @@ def all_actors(day: Day, hour: Hour) -> Iterator[Actor]:
         )  # fmt: skip
 
 
-def sprites(day: Day, hour: Hour) -> dict[tuple[Placed, ...], bool]:
-    """Every sprite that the hour needs, and whether it is one of something moving."""
+def sprites(
+    day: Day, hour: Hour, span: tuple[float, float] = (0.0, inf)
+) -> dict[tuple[Placed, ...], bool]:
+    """Every sprite that a span of the hour needs, and whether it is one of something moving."""
     found: dict[tuple[Placed, ...], bool] = {}
     for actor in all_actors(day, hour):
         for leg in actor.legs:
+            if leg.end_s <= span[0] or leg.start_s >= span[1]:
+                continue
             for gone_m in _samples(actor, leg):
                 for number in range(actor.phases if leg.to else 1):
                     found[_parts(day, leg, gone_m, number / actor.phases)] = leg.to is not None

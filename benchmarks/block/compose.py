@@ -14,9 +14,10 @@ from benchmarks.block.actors import Pose, poses
 from benchmarks.block.errors import RenderError
 from benchmarks.block.jobs import Border, Scene, Task, patch, plate, scenes, sprite
 from benchmarks.block.script import Clip, Day
+from benchmarks.block.site import reference_name
 from benchmarks.block.things import Placed
 from benchmarks.block.truths import FPS
-from benchmarks.block.views import camera_at, light_share, turning, view_at
+from benchmarks.block.views import camera_at, light_share, presets_of, turning, veil, view_at
 
 Linear = NDArray[np.float32]
 Bgr = NDArray[np.uint8]
@@ -26,6 +27,7 @@ FEATHER_PX = 5
 SMEAR_PX = 15
 FADE_PX = 22
 CRF = "29"
+REFERENCE_SIZE = (640, 360)
 
 
 @lru_cache(maxsize=1)
@@ -70,6 +72,10 @@ class Stage:
         self._plate = self._read(plate(scene))[..., :3]
         self._sprites: dict[tuple[Placed, ...], tuple[Border, Linear] | None] = {}
         self._patches = [(state, patch(scene, state)) for state in self._hour.covers]
+
+    def empty(self) -> Bgr:
+        """The scene without anything that comes and goes, as a picture."""
+        return screen(self._plate)
 
     def light(self, at_s: float) -> Linear:
         """The scene at a moment, as light [H, W, 3]."""
@@ -190,6 +196,7 @@ def frames(day: Day, clip: Clip, cache: Path) -> Iterator[Bgr]:
     for number in range(count):
         at_s = number / FPS
         found = stages[view_at(clip, at_s)].light(at_s) * np.float32(light_share(clip, at_s))
+        found += np.float32(veil(clip, at_s))
         if turning(clip, at_s):
             found = _turned(day, clip, found, at_s)
         if light.rain:
@@ -219,6 +226,15 @@ def _rain(frame: Linear, rng: np.random.Generator, streaks: int) -> None:
         end = (int(x - length * 0.12), y + length)
         cv2.line(layer, (x, y), end, 1.0, 1, cv2.LINE_AA)
     frame += layer[..., None] * 0.05
+
+
+def write_references(day: Day, clip: Clip, cache: Path, folder: Path) -> None:
+    """Write the still of each preset of a turning camera. Raises RenderError."""
+    for view in presets_of(clip):
+        picture = Stage(Scene(day, clip, cache, view)).empty()
+        small = cv2.resize(picture, REFERENCE_SIZE, interpolation=cv2.INTER_AREA)
+        path = folder / reference_name(clip, view)
+        cv2.imwrite(str(path), small, [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
 def encode(day: Day, clip: Clip, cache: Path, out: Path) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 
 from benchmarks.block.actors import sprites
 from benchmarks.block.geometry import Array, Camera
-from benchmarks.block.script import Clip, CoverState, Day, Light, View
+from benchmarks.block.script import HOME, Clip, CoverState, Day, Light, View
 from benchmarks.block.statics import lid, state_of, statics, surround
 from benchmarks.block.things import Placed
-from benchmarks.block.views import HOME, camera_in
+from benchmarks.block.views import camera_in, span_of, views_of
 
 # Raised when geometry, materials or lights change what is rendered: cached pictures then expire.
 LOOK = 1
@@ -106,18 +106,20 @@ class Scene:
 
 def scenes(day: Day, clip: Clip, cache: Path) -> tuple[Scene, ...]:
     """A clip's scenes, one a view of its camera, in their order."""
-    return tuple(Scene(day, clip, cache, view) for view in (HOME, *clip.views))
+    return tuple(Scene(day, clip, cache, view) for view in views_of(clip))
 
 
 def tasks(scene: Scene) -> Iterator[Task]:
-    """Everything that the scene's clip needs, plates first, what moves last."""
+    """Everything that the clip needs while the view holds, plates first, what moves last."""
     yield plate(scene)
     hour = scene.day.hours[scene.clip.hour]
+    span = span_of(scene.clip, scene.view, hour.seconds)
     for state in hour.covers:
-        found = patch(scene, state)
+        found = patch(scene, state) if state.start_s < span[1] and state.end_s > span[0] else None
         if found is not None:
             yield found
-    for parts, moving in sorted(sprites(scene.day, hour).items(), key=lambda item: item[1]):
+    needed = sprites(scene.day, hour, span)
+    for parts, moving in sorted(needed.items(), key=lambda item: item[1]):
         made = sprite(scene, parts, moving=moving)
         if made is not None:
             yield made

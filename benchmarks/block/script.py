@@ -1,5 +1,6 @@
 """The day of the block as a script: YAML to frozen values, every key checked."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -173,38 +174,61 @@ class Hour(_Part):
 
     light: str
     seconds: float
+    start_utc: datetime | None = Field(None, description="when it begins; absent: by day")
     actors: tuple[Actor, ...] = ()
     covers: tuple[CoverState, ...] = ()
     bins: tuple[BinState, ...] = ()
     events: tuple[Matter, ...] = ()
 
 
+class ViewZone(_Part):
+    """A zone of a preset, as the camera file holds it."""
+
+    id: str
+    polygon_xyn: tuple[Xy, ...]
+    categories: tuple[Category, ...] = ()
+
+
 class View(_Part):
-    """From `start_s` on the camera looks aside and down; it turned for `turn_s`, or was hit."""
+    """From `start_s` on the camera looks aside and down; it turned for `turn_s`, or was hit.
+
+    What it turned to is a `preset` with zones; without one nobody wanted it to look there.
+    """
 
     start_s: float
     heading_deg: float = 0.0
     down_deg: float = 0.0
     turn_s: float = 0.0
+    preset: str | None = None
+    zones: tuple[ViewZone, ...] = ()
+
+
+HOME = View(start_s=0.0)
 
 
 class Dark(_Part):
-    """From `start_s` to `end_s` only a share of the light reaches the sensor."""
+    """From `start_s` to `end_s` only a share of the light reaches the sensor.
+
+    `veil` is light from what hangs before the lens, everywhere the same.
+    """
 
     start_s: float
     end_s: float
     share: float
+    veil: float = 0.0
 
 
 class Clip(_Part):
-    """A clip: one camera during one hour."""
+    """A clip: one camera during one hour; `home` is its view until the first of `views`."""
 
     name: str
     title: str
     camera: str
     hour: str
+    home: View = HOME
     views: tuple[View, ...] = ()
     darks: tuple[Dark, ...] = ()
+    night: Literal["judge", "suspend", "if_lit"] | None = None
 
 
 class Day(_Part):

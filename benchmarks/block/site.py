@@ -1,14 +1,15 @@
 """What an agent needs to know of the block: camera files, grid, components; exact."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.block.script import Bin, Clip, Cover, Day
+from benchmarks.block.script import Bin, Clip, Cover, Day, View
 from benchmarks.block.truths import truth_text
-from benchmarks.block.views import camera_at, origin_of
+from benchmarks.block.views import camera_at, camera_in, origin_of, presets_of
 
 STANDARD = "GB/T 47678.5-2026"
 # Where ground points are taken: spread over the ground that matters, in fractions of the picture.
@@ -57,9 +58,9 @@ def components_text(day: Day) -> str:
 def camera_text(day: Day, clip: Clip) -> str:
     """A camera file: its ground points follow exactly from the camera's pose."""
     camera = camera_at(day, clip, 0.0)
-    pixels = np.array(POINTS_XYN) * (camera.width, camera.height)
-    points = _lonlat(day, camera.ground(pixels))
     lon, lat = _lonlat(day, np.array([camera.at[:2]]))[0]
+    night = f", night: {clip.night}}}" if clip.night else "}"
+    rule, vendor_rule = RULE.replace("}", night), VENDOR_RULE.replace("}", night)
     lines = [
         "# Written by `python -m benchmarks.block site`; the clip comes from the virtual block.",
         "# Eight seconds of dwell and six of clearing, because the clip's time is compressed.",
@@ -73,19 +74,47 @@ def camera_text(day: Day, clip: Clip) -> str:
         "looks:",
         "  default: {every_s: 1, tiles: [2, 2]}",
         f"# Of a camera {camera.at[2]} m high with {camera.focal_px:.0f} px of focal length.",
-        "place:",
-        "  crs: CGCS2000",
-        "  points:",
-        *(
-            f"    - {{xyn: {list(xyn)}, lonlat: {at}}}"
-            for xyn, at in zip(POINTS_XYN, points, strict=True)
-        ),
+        *_where(day, clip),
         "rules:",
-        f"  street_vendor: {VENDOR_RULE}",
-        *(f"  {name}: {RULE}" for name in ("bin_overflow", "exposed_garbage")),
-        *(f"  {name}: {RULE}" for name in ("manhole_damaged", "manhole_missing")),
-    ]  # fmt: skip
+        f"  street_vendor: {vendor_rule}",
+        *(f"  {name}: {rule}" for name in ("bin_overflow", "exposed_garbage")),
+        *(f"  {name}: {rule}" for name in ("manhole_damaged", "manhole_missing")),
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _where(day: Day, clip: Clip) -> Iterator[str]:
+    """Zones and ground points: of the only view, or of each preset."""
+    turns = presets_of(clip)
+    if not turns:
+        yield from _view(day, clip, clip.home)
+        return
+    yield "presets:"
+    for view in turns:
+        yield f"  - id: {view.preset}"
+        yield f"    reference: {reference_name(clip, view)}"
+        yield from ("    " + line for line in _view(day, clip, view))
+
+
+def _view(day: Day, clip: Clip, view: View) -> Iterator[str]:
+    if view.zones:
+        yield "zones:"
+    for zone in view.zones:
+        corners = [list(corner) for corner in zone.polygon_xyn]
+        judged = ", ".join(zone.categories)
+        only = f", categories: [{judged}]" if judged else ""
+        yield f"  - {{id: {zone.id}, polygon_xyn: {corners}{only}}}"
+    camera = camera_in(day, clip, view)
+    pixels = np.array(POINTS_XYN) * (camera.width, camera.height)
+    points = _lonlat(day, camera.ground(pixels))
+    yield from ("place:", "  crs: CGCS2000", "  points:")
+    for xyn, at in zip(POINTS_XYN, points, strict=True):
+        yield f"    - {{xyn: {list(xyn)}, lonlat: {at}}}"
+
+
+def reference_name(clip: Clip, view: View) -> str:
+    """The file of the still by which a preset is recognised."""
+    return f"{clip.name}.{view.preset}.jpg"
 
 
 def _lonlat(day: Day, xy: Any) -> list[list[float]]:

@@ -12,10 +12,18 @@ from shapely.geometry.base import BaseGeometry
 
 from benchmarks.block.actors import poses
 from benchmarks.block.geometry import Array, Camera
-from benchmarks.block.script import Clip, Day, Matter
+from benchmarks.block.script import Actor, Clip, Dark, Day, Matter, View
 from benchmarks.block.statics import statics
 from benchmarks.block.things import Placed
-from benchmarks.block.views import camera_at, camera_in, light_share, origin_of
+from benchmarks.block.views import (
+    camera_at,
+    camera_in,
+    knocked_s,
+    light_share,
+    origin_of,
+    turning,
+)
+from contract.messages import CameraState
 
 FPS = 10
 EVERY_S = 0.5
@@ -25,6 +33,10 @@ VISIBLE_SHARE = 0.35
 LIT_SHARE = 0.2
 # Lists of numbers stand on one line, and so does each moment's box.
 _NUMBERS = re.compile(r"\[[-\d.,\s]+\]|\{\s*\"t_s\"[^}]*\}")
+NOT_RAISED = {
+    "vendor_passing": ("street_vendor_passing", "a cart that only passes"),
+    "vendor_allowed": ("street_vendor_allowed", "a cart where vending is allowed"),
+}
 # What is smaller or hardly in the picture is no event of this camera.
 SEEN_PX = 22.0
 SEEN_SHARE = 0.6
@@ -41,11 +53,14 @@ def truth(day: Day, clip: Clip) -> dict[str, Any]:
     """A clip's truth as plain values."""
     hour, camera = day.hours[clip.hour], camera_at(day, clip, 0.0)
     events, distractors = [], list(_distractors(day, clip))
+    askew_s = knocked_s(clip)
     for matter in hour.events:
         event = _event(day, clip, matter)
         if event is None:
             continue
-        if _worth(event, _whole(day, clip, matter)):
+        if askew_s is not None and matter.start_s >= askew_s:
+            distractors.append(_not_placed(matter, event["box"]))
+        elif _worth(event, _whole(day, clip, matter)):
             events.append(event)
         else:
             distractors.append(_too_small(matter, event["box"]))
@@ -57,14 +72,28 @@ def truth(day: Day, clip: Clip) -> dict[str, Any]:
         "width": camera.width,
         "height": camera.height,
         "seconds": hour.seconds,
+        **({"start_utc": f"{hour.start_utc:%Y-%m-%dT%H:%M:%S.000Z}"} if hour.start_utc else {}),
         "homography": _homography(camera),
-        "views": [
-            {"start_s": view.start_s, "homography": _homography(camera_in(day, clip, view))}
-            for view in clip.views
-        ],
+        **({"preset": clip.home.preset} if clip.home.preset else {}),
+        "views": [_view(day, clip, view) for view in clip.views],
+        **({"darks": [_dark(dark) for dark in clip.darks]} if clip.darks else {}),
         "events": events,
         "distractors": distractors,
     }
+
+
+def _view(day: Day, clip: Clip, view: View) -> dict[str, Any]:
+    """What the camera looks at from `start_s` on; without a preset it was knocked there."""
+    turned = {"turn_s": view.turn_s, "preset": view.preset} if view.preset else {}
+    homography = _homography(camera_in(day, clip, view))
+    return {"start_s": view.start_s, **turned, "homography": homography}
+
+
+def _dark(dark: Dark) -> dict[str, Any]:
+    return {
+        "start_s": dark.start_s, "end_s": dark.end_s,
+        "state": (CameraState.COVERED if dark.veil else CameraState.DARK).value,
+    }  # fmt: skip
 
 
 def _homography(camera: Camera) -> list[list[float]]:
@@ -86,7 +115,7 @@ def _event(day: Day, clip: Clip, matter: Matter) -> dict[str, Any] | None:
     return {
         "category": matter.category.value,
         "start_s": matter.start_s,
-        "end_s": matter.end_s,
+        "end_s": matter.end_s if matter.end_s < day.hours[clip.hour].seconds else None,
         "box": middle,
         "note": matter.note,
         "event_id": f"{clip.hour}/{matter.id}",
@@ -170,7 +199,9 @@ def visible_share(day: Day, clip: Clip, thing: Placed, at_s: float) -> float:
         return 0.0
     away = _away(camera, thing)
     others = [part for pose in poses(day, day.hours[clip.hour], at_s) for part in pose.parts]
-    standing = [s for s in statics(day) if s.asset.split(":")[0] in {"tree", "lamp", "car"}]
+    standing = [
+        s for s in statics(day) if s.asset.split(":")[0] in {"tree", "lamp", "car", "lorry"}
+    ]
     nearer = [one for one in others + standing if one != thing and _away(camera, one) < away - 0.2]
     shades = [one for one in nearer if re.match(r"cart:\d+:", one.asset)]
     hulls = [one.body() for one in nearer] + [one.overhang() for one in shades]
@@ -209,6 +240,17 @@ def _too_small(matter: Matter, box: list[float]) -> dict[str, Any]:
     }
 
 
+def _not_placed(matter: Matter, box: list[float]) -> dict[str, Any]:
+    return {
+        "category": matter.category.value,
+        "start_s": matter.start_s,
+        "end_s": None,
+        "box": box,
+        "note": "comes after the camera was knocked: no place can be told, so none may be",
+        "score": True,
+    }
+
+
 def _distractors(day: Day, clip: Clip) -> Iterator[dict[str, Any]]:
     """Intact covers, bins that never overflow here, and carts that only pass."""
     hour, camera = day.hours[clip.hour], camera_at(day, clip, 0.0)
@@ -224,8 +266,8 @@ def _distractors(day: Day, clip: Clip) -> Iterator[dict[str, Any]]:
         )
         yield from _standing(camera, placed, "garbage_bin", ill, own.component)
     for actor in hour.actors:
-        if actor.kind == "vendor_passing":
-            yield from _passing(day, clip, actor.id, (actor.legs[0].start_s, actor.legs[-1].end_s))
+        if actor.kind in NOT_RAISED:
+            yield from _kept_out(day, clip, actor)
 
 
 def _standing(
@@ -240,20 +282,23 @@ def _standing(
     }  # fmt: skip
 
 
-def _passing(
-    day: Day, clip: Clip, actor: str, span: tuple[float, float]
-) -> Iterator[dict[str, Any]]:
+def _kept_out(day: Day, clip: Clip, actor: Actor) -> Iterator[dict[str, Any]]:
+    """Where a cart is, all in all, that must not be raised."""
     found = []
+    span = actor.legs[0].start_s, actor.legs[-1].end_s
     for step in range(int((span[1] - span[0]) / EVERY_S)):
         at_s = span[0] + step * EVERY_S
         for pose in poses(day, day.hours[clip.hour], at_s):
+            if pose.actor != actor.id or turning(clip, at_s):
+                continue
             pixels = in_picture(camera_at(day, clip, at_s), pose.parts[0].body())
-            if pose.actor == actor and pixels is not None:
+            if pixels is not None:
                 found.append((at_s, pixels))
     if found:
         boxes = np.array([pixels for _, pixels in found])
+        category, note = NOT_RAISED[actor.kind]
         yield {
-            "category": "street_vendor_passing", "start_s": found[0][0], "end_s": found[-1][0],
+            "category": category, "start_s": found[0][0], "end_s": found[-1][0],
             "box": [*boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist()],
-            "note": "a cart that only passes", "score": True,
+            "note": note, "score": True,
         }  # fmt: skip

@@ -3,9 +3,7 @@
 import numpy as np
 
 from benchmarks.block.geometry import Camera, Origin
-from benchmarks.block.script import Clip, Day, View
-
-HOME = View(start_s=0.0)
+from benchmarks.block.script import Clip, Dark, Day, View
 
 
 def origin_of(day: Day) -> Origin:
@@ -15,7 +13,29 @@ def origin_of(day: Day) -> Origin:
 
 def view_at(clip: Clip, at_s: float) -> View:
     """The view that holds at a moment, or that the camera still turns away from."""
-    return [view for view in (HOME, *clip.views) if view.start_s <= at_s][-1]
+    return [view for view in views_of(clip) if view.start_s <= at_s][-1]
+
+
+def views_of(clip: Clip) -> tuple[View, ...]:
+    """A clip's views in their order, the first from its start on."""
+    return (clip.home, *clip.views)
+
+
+def span_of(clip: Clip, view: View, seconds: float) -> tuple[float, float]:
+    """From when to when a view holds in a clip of so many seconds."""
+    later = [one.start_s for one in clip.views if one.start_s > view.start_s]
+    return view.start_s, min(later, default=seconds)
+
+
+def presets_of(clip: Clip) -> tuple[View, ...]:
+    """The presets of a turning camera, each once; of a fixed camera none."""
+    first = {view.preset: view for view in reversed(views_of(clip)) if view.preset is not None}
+    return tuple(view for view in views_of(clip) if first.get(view.preset) is view)
+
+
+def knocked_s(clip: Clip) -> float | None:
+    """When the camera of a fixed view was knocked askew; None when it never was."""
+    return next((view.start_s for view in clip.views if view.preset is None), None)
 
 
 def camera_in(day: Day, clip: Clip, view: View) -> Camera:
@@ -47,5 +67,14 @@ def turning(clip: Clip, at_s: float) -> bool:
 
 def light_share(clip: Clip, at_s: float) -> float:
     """How much of the light reaches the sensor: less while the lens is covered or fails."""
-    shares = (dark.share for dark in clip.darks if dark.start_s <= at_s < dark.end_s)
-    return min(shares, default=1.0)
+    return min((dark.share for dark in darks_at(clip, at_s)), default=1.0)
+
+
+def veil(clip: Clip, at_s: float) -> float:
+    """How much light comes from what hangs before the lens."""
+    return max((dark.veil for dark in darks_at(clip, at_s)), default=0.0)
+
+
+def darks_at(clip: Clip, at_s: float) -> tuple[Dark, ...]:
+    """What keeps the light out at a moment."""
+    return tuple(dark for dark in clip.darks if dark.start_s <= at_s < dark.end_s)

@@ -132,15 +132,45 @@ def car(body: str, colour: str) -> Shape:
             shape.tube(
                 [(x, y - side * 0.2, 0.34), (x, y + side * 0.015, 0.34)], [0.4, 0.4], "black", 22
             )
-            shape.tube(
-                [(x, y - side * 0.2, 0.32), (x, y + side * 0.03, 0.32)],
-                [0.32, 0.32],
-                "rubber:#1a1a1a",
-                22,
-            )
-            shape.tube([(x, y, 0.32), (x, y + side * 0.04, 0.32)], [0.2, 0.19], "metal:#b8bcc0", 14)
+            _tyre(shape, (x, y, 0.32), side)
     _lights(shape, stations)
     return shape
+
+
+def lorry(colour: str) -> Shape:
+    """A light box lorry of 6 m heading along +x, with a cab of this colour."""
+    shape = Shape()
+    shape.box((4.1, 2.1, 2.05), (-0.92, 0, 0.75), "metal:#d6d8d4")
+    for z in (0.78, 2.74):
+        shape.box((4.12, 2.12, 0.06), (-0.92, 0, z), "metal:#8f9498")
+    for x in (-2.4, -1.4, -0.4, 0.6):
+        shape.box((0.04, 2.12, 1.9), (x, 0, 0.82), "metal:#c2c5c2")
+    shape.box((5.6, 0.9, 0.22), (-0.1, 0, 0.5), "black")
+    rings = [[(x, y, z) for y, z in _CAB] for x in (1.28, 2.55)]
+    nose = [(2.92 if z < 1.4 else 2.68, y * 0.97, z) for y, z in _CAB]
+    shape.loft([*rings, nose], lambda _ring, _side: f"paint:{colour}", smooth=False)
+    shape.box((0.06, 1.75, 0.68), (2.78, 0, 1.42), "glass:#2a3338")
+    for side in (-1, 1):
+        shape.box((0.75, 0.04, 0.55), (2.1, side * 1.0, 1.42), "glass:#2a3338")
+        shape.box((0.08, 0.3, 0.16), (2.93, side * 0.72, 0.75), "emit:#fff6e0:1.5")
+        shape.box((0.06, 0.24, 0.14), (-2.98, side * 0.85, 0.62), "emit:#b01410:0.6")
+        for x in (2.05, -1.35, -2.05):
+            _tyre(shape, (x, side * 0.92, 0.38), side)
+    shape.box((0.03, 0.44, 0.14), (2.94, 0, 0.55), "matt:#c8a81e")
+    shape.box((0.03, 0.44, 0.14), (-3.0, 0, 0.6), "matt:#c8a81e")
+    return shape
+
+
+_CAB = ((-1.0, 0.45), (1.0, 0.45), (1.0, 1.4), (0.93, 2.15), (-0.93, 2.15), (-1.0, 1.4))
+
+
+def _tyre(shape: Shape, at: tuple[float, float, float], side: int) -> None:
+    """A wheel as thick as it is high above the ground; `side` says which way it looks."""
+    x, y, radius = at
+    rim = [(x, y - side * 0.2, radius), (x, y + side * 0.03, radius)]
+    shape.tube(rim, [radius, radius], "rubber:#1a1a1a", 22)
+    hub = [(x, y, radius), (x, y + side * 0.04, radius)]
+    shape.tube(hub, [0.625 * radius, 0.594 * radius], "metal:#b8bcc0", 14)
 
 
 def _section(x: float, belt: float, roof: float, half: float) -> list[tuple[float, float, float]]:

@@ -38,6 +38,7 @@ def make(name: str) -> Shape:
         "cone": furniture.cone,
         "cart": lambda: movers.cart(int(a[0]), a[1] if len(a) > 1 else None),
         "car": lambda: movers.car(a[0], a[1]),
+        "lorry": lambda: movers.lorry(a[0]),
         "person": lambda: movers.person(
             float(a[0]), a[1], stand="stand" in a, parasol=a[3] if len(a) > 3 else None
         ),
