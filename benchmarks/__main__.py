@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import camera_health, events_run
 from benchmarks import demo as demo_module
+from benchmarks import events_run, health_trials
 from benchmarks import ingest as ingest_module
 from benchmarks import masking as masking_module
 from benchmarks.broker import BrokerError
@@ -87,8 +87,7 @@ def events(  # noqa: PLR0913 -- typer takes a command's options as its arguments
 
     A centre's token is taken from GRIDWATCH_TOKEN.
     """
-    found = [p for c in clips for p in (sorted(c.glob("*.mp4")) if c.is_dir() else [c])]
-    run = events_run.Run(found, camera, agent, reports, centre, start)
+    run = events_run.Run(clips_in(clips), camera, agent, reports, centre, start)
     try:
         compared = events_run.evaluate_models(run, model or [default_folder()])
         complaints = events_run.complaints(compared, check)
@@ -132,24 +131,26 @@ def masking(
 
 @app.command()
 def health(
-    clips: Annotated[list[Path], typer.Argument(help="clips of fixed cameras")],
+    clips: Annotated[list[Path], typer.Argument(help="clips of cameras, or folders of them")],
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="fail on an alarm in a clip as it is, or a late one")
+        bool, typer.Option("--check", help="fail on an alarm without a reason, or a late one")
     ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
 ) -> None:
-    """Watch clips as they are and knocked, dimmed, blurred, …: alarms, delays, cost."""
+    """Watch clips as they are and knocked, dimmed, blurred, …: alarms, delays, cost.
+
+    A clip whose truth tells of troubles (turned, knocked, dark, covered) is held against it.
+    """
     try:
-        found = list(camera_health.measure(clips))
-    except AgentError as error:
+        found = health_trials.watch(clips_in(clips))
+    except (AgentError, TruthError) as error:
         print(f"health: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
-    print(camera_health.summary(found))
+    print(found.summary())
     if json_file:
-        result = camera_health.result(found)
-        json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
-    if check and (complaints := camera_health.failed(found)):
+        json_file.write_text(json.dumps(found.as_json(), indent=2, ensure_ascii=False) + "\n")
+    if check and (complaints := found.failed()):
         print("\n".join(f"health: {complaint}" for complaint in complaints), file=sys.stderr)
         raise typer.Exit(1)
 
@@ -182,6 +183,11 @@ def ingest(  # noqa: PLR0913 -- one parameter an option
     if check and (complaint := ingest_module.failed(result)):
         print(f"ingest: {complaint}", file=sys.stderr)
         raise typer.Exit(1)
+
+
+def clips_in(named: list[Path]) -> list[Path]:
+    """Clips by name, and those of folders."""
+    return [p for c in named for p in (sorted(c.glob("*.mp4")) if c.is_dir() else [c])]
 
 
 def main() -> None:

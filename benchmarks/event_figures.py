@@ -28,6 +28,7 @@ def summary(results: Sequence[ClipResult]) -> dict[str, Any]:
         "found": len(found),
         "recall": _share(len(found), len(events)),
         "precision": _share(len(found), len(found) + false_issues),
+        "category_right": sum(event.last_as == event.category for event in found),
         "ended_and_found": len(ended),
         "cleared_in_time": sum(event.cleared_in_time is True for event in ended),
         "cleared_though_there": sum(cleared_early(event) for event in events),

@@ -27,8 +27,7 @@ def event_table(results: Sequence[ClipResult], model: str) -> Table:
 
 def _event_row(event: EventResult) -> Iterator[str]:
     yield event.clip
-    same = event.last_as in {None, event.category}
-    yield event.category if same else f"{event.category} → {event.last_as}"
+    yield _as_told(event)
     yield f"{event.start_s:g}"
     yield _second(event.end_s)
     yield "[bold red]漏报 MISSED[/]" if event.raised_s is None else f"{event.raised_s:g}"
@@ -37,6 +36,12 @@ def _event_row(event: EventResult) -> Iterator[str]:
     yield str(event.duplicates or "")
     yield "" if event.off_m is None else f"{event.off_m:.2f}"
     yield {True: "✓", False: "[red]✗[/]", None: ""}[event.cell_right]
+
+
+def _as_told(event: EventResult) -> str:
+    """Its category, and the other one of the family that it was last told as."""
+    same = event.last_as in {None, event.category}
+    return event.category if same else f"{event.category} → {event.last_as}"
 
 
 def _false_row(false: FalseIssue) -> Iterator[str]:
@@ -99,7 +104,7 @@ def _draw_clip(panel: Any, result: ClipResult) -> None:
     for row, event in enumerate(result.events):
         end_s = result.seconds if event.end_s is None else event.end_s
         panel.broken_barh([(event.start_s, end_s - event.start_s)], (row - 0.4, 0.8), color=TRUTH)
-        labels.append(event.category)
+        labels.append(_as_told(event))
         if event.raised_s is None:
             panel.plot(event.start_s, row, "x", color=MISSED, markersize=9, markeredgewidth=2)
             continue

@@ -29,8 +29,8 @@ class EventResult:
     """What became of one event of the truth in one camera.
 
     `off_m` is from the reported position to the middle of the true footprint, `outside_m` to its
-    outline (0 inside); None where truth or report has no position. `cell_right` is None where
-    truth names no cell, or the report none.
+    outline (0 inside); None where truth or report has no position. `cell_right` is of all reports
+    of the issue together; None where truth names no cell, or no report does.
     """
 
     clip: str
@@ -145,7 +145,7 @@ def _event_result(
         event_id=event.event_id,
         off_m=off_m,
         outside_m=outside_m,
-        cell_right=_cell_right(event, first.report) if first else None,
+        cell_right=_cell_right(event, told),
         on_border=event.on_border,
         case_ids=tuple(sorted({line.case_id for line in own if line.case_id is not None})),
     )
@@ -186,12 +186,15 @@ def _metres(lon: float, lat: float, to_lon: float, to_lat: float) -> tuple[float
     return metres * math.sin(angle), metres * math.cos(angle)
 
 
-def _cell_right(event: Event, report: IssueReport) -> bool | None:
-    """Whether the nearest cell is the true one; on a border any of the true ones, in any order."""
-    named = [cell.code for cell in report.cells]
-    if not event.cells or not named:
+def _cell_right(event: Event, told: Sequence[ReportLine]) -> bool | None:
+    """Whether every report names the true cell as the nearest; on a border any of the true ones."""
+    named = [[cell.code for cell in line.report.cells] for line in told]
+    known = [codes for codes in named if codes]
+    if not event.cells or not known:
         return None
-    return bool(set(named) & set(event.cells)) if event.on_border else named[0] in event.cells
+    if event.on_border:
+        return all(set(codes) & set(event.cells) for codes in known)
+    return all(codes[0] in event.cells for codes in known)
 
 
 def _excused(truth: Truth, line: ReportLine) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contract.catalogue import Category
-from contract.messages import UtcTime
+from contract.messages import CameraState, UtcTime
 
 BoxPixels = tuple[float, float, float, float]
 
@@ -65,8 +65,28 @@ class Distractor(_Part):
     score: bool = True
 
 
+class ViewAt(_Part):
+    """From `start_s` on the camera looks elsewhere: at a preset, or nobody meant it to."""
+
+    start_s: float
+    turn_s: float = 0.0
+    preset: str | None = None
+
+
+class DarkAt(_Part):
+    """From `start_s` to `end_s` the camera sees nothing, and `state` is what it should say."""
+
+    start_s: float
+    end_s: float
+    state: CameraState
+
+
 class Truth(_Part):
-    """`truth/1.0`: boxes in pixels of the clip, times in seconds from its start."""
+    """`truth/1.0`: boxes in pixels of the clip, times in seconds from its start.
+
+    `preset` is where a turning camera looks at first, `views` where it looks later, `darks` when
+    it sees nothing.
+    """
 
     schema_: str = Field("truth/1.0", alias="schema")
     clip: str
@@ -77,6 +97,9 @@ class Truth(_Part):
     start_utc: UtcTime | None = None
     events: tuple[Event, ...]
     distractors: tuple[Distractor, ...] = ()
+    preset: str | None = None
+    views: tuple[ViewAt, ...] = ()
+    darks: tuple[DarkAt, ...] = ()
 
 
 def load_truth(path: Path) -> Truth:
