@@ -9,7 +9,8 @@ import typer
 
 from benchmarks import evidence as evidence_module
 from benchmarks import quiet as quiet_module
-from benchmarks import quiet_footage
+from benchmarks import quiet_block, quiet_footage
+from benchmarks.block.errors import BlockError
 from benchmarks.footage import Footage
 from benchmarks.truth import TruthError
 from edge_agent.errors import AgentError
@@ -53,6 +54,9 @@ def quiet(  # noqa: PLR0913 -- typer takes a command's options as its arguments
     model: ModelOption = None,
     days: Annotated[int, typer.Option(min=1, help="days that each camera watches")] = 7,
     frames: Annotated[int, typer.Option(min=4, help="frames a camera, neighbours in time")] = 8,
+    block_frames: Annotated[
+        int, typer.Option(min=0, help="and so many a clip of the virtual block; 0: none of it")
+    ] = 32,
     sheet: Annotated[Path | None, typer.Option(help="draw every spot raised (PNG)")] = None,
     at_most: Annotated[
         float | None, typer.Option("--check", help="fail above so many false alarms a camera-day")
@@ -62,14 +66,15 @@ def quiet(  # noqa: PLR0913 -- typer takes a command's options as its arguments
     """Let quiet cameras watch a week of day, dusk, night and rain in compressed time."""
     try:
         cameras = quiet_footage.cameras_of(shared, frames)
+        cameras += quiet_block.block_cameras(block_frames) if block_frames else []
         found = quiet_footage.Found(model or default_folder())
         result, hits = quiet_module.measure(cameras, found, days)
         if sheet:
             quiet_module.draw_sheet(hits, cameras, sheet)
-    except (AgentError, TruthError) as error:
+    except (AgentError, BlockError, TruthError) as error:
         print(f"quiet: {error}", file=sys.stderr)  # noqa: T201 -- a command's output
         raise typer.Exit(1) from None
-    rates = {name: result[name] for name in ("all", "cameras_not_trained_on", "real")}
+    rates = {name: result[name] for name in ("all", "cameras_not_trained_on", "block", "real")}
     print(json.dumps(rates))  # noqa: T201 -- a command's output
     if json_file:
         json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")

@@ -1,6 +1,7 @@
 """A week of quiet streets in compressed time: how often the whole chain cries wolf.
 
-Frames of fixed cameras, in their order and over and over, stand for days with their lights: every
+Frames of fixed cameras, in their order and over and over, stand for days with their lights (those
+of the virtual block are rendered in one and keep it): every
 look goes through the judge with the shipped rules, on a clock of its own. Everything raised is
 false, but for spots that a person has looked at and found to be real (`quiet_known.yaml`). The
 frames are few, so what matters is how many *spots* are raised; a spot that stands is raised again
@@ -100,7 +101,7 @@ def watch(
         seconds, index = tick * EVERY_S, tick % len(camera.frames)
         at = Instant(START + timedelta(seconds=seconds), seconds, "quiet")
         for plan in timer.due(at):
-            found = looked[light][index][plan.tiles]
+            found = looked[camera.treatment(light)][index][plan.tiles]
             look = Look(Frame(camera.name, at, _DARK), plan.judged, found)
             for judgement in judge.judge(look):
                 if judgement.transition.phase is Phase.RAISED:
@@ -117,7 +118,7 @@ def hits_of(
             camera=camera.name,
             trained=camera.trained,
             category=raised.category,
-            light=light,
+            light=camera.light or light,
             day=day,
             frame=camera.frames[index].name,
             box_xyxyn=raised.box_xyxyn,
@@ -157,7 +158,7 @@ def measure(
     # What is fainter than the judge looks at is left out here, for speed.
     least = FAINT_SHARE * min(card.thresholds[category].keep for category in Category)
     for camera in cameras:
-        looked: dict[str, list[Looked]] = {light: [] for light in LIGHTS}
+        looked: dict[str, list[Looked]] = {camera.treatment(light): [] for light in LIGHTS}
         for frame, picture in pictures(camera):
             for light, frames in looked.items():
                 looks = found.of(f"{camera.name} {frame.name}", light, picture)
@@ -172,16 +173,19 @@ def measure(
 
 
 def figures(hits: Sequence[Hit], cameras: Sequence[QuietCamera], days: int) -> dict[str, Any]:
-    """False alarms a camera-day with interval: of all cameras, and of those not trained on."""
-    unseen = [camera for camera in cameras if not camera.trained]
+    """False alarms a camera-day with interval: of all, of those not trained on, of the block's."""
+    block = {camera.name for camera in cameras if camera.light is not None}
+    unseen = {camera.name for camera in cameras if not camera.trained} - block
+    false = [hit for hit in hits if hit.known is None]
     return {
         "days": days,
         "look_every_s": EVERY_S,
         "cameras": {camera.name: len(camera.frames) for camera in cameras},
-        "all": _rate([hit for hit in hits if hit.known is None], len(cameras) * days),
+        "all": _rate(false, len(cameras) * days),
         "cameras_not_trained_on": _rate(
-            [hit for hit in hits if hit.known is None and not hit.trained], len(unseen) * days
+            [hit for hit in false if hit.camera in unseen], len(unseen) * days
         ),
+        "block": _rate([hit for hit in false if hit.camera in block], len(block) * days),
         "real": sum(hit.known is not None for hit in hits),
     }
 
@@ -220,7 +224,7 @@ def draw_sheet(hits: Sequence[Hit], cameras: Sequence[QuietCamera], path: Path) 
     for camera in cameras:
         mine = [hit for hit in spots if hit.camera == camera.name]
         shown = {frame.name: picture for frame, picture in pictures(camera)} if mine else {}
-        thumbs += [_thumb(hit, shown[hit.frame]) for hit in mine]
+        thumbs += [_thumb(hit, _as_seen(camera, hit, shown[hit.frame])) for hit in mine]
     if not thumbs:
         return 0
     across = max(1, round(sqrt(len(thumbs) * 1.2)))
@@ -231,9 +235,12 @@ def draw_sheet(hits: Sequence[Hit], cameras: Sequence[QuietCamera], path: Path) 
     return len(spots)
 
 
-def _thumb(hit: Hit, picture: Rgb) -> Rgb:
+def _as_seen(camera: QuietCamera, hit: Hit, picture: Rgb) -> Rgb:
+    return in_light(picture, camera.treatment(hit.light), f"{hit.camera} {hit.frame}")
+
+
+def _thumb(hit: Hit, lit: Rgb) -> Rgb:
     """The surroundings of a hit, three times its size, with its box and words."""
-    lit = in_light(picture, hit.light, f"{hit.camera} {hit.frame}")
     height, width = lit.shape[:2]
     x1, y1, x2, y2 = hit.box_xyxyn
     reach = max((x2 - x1) * width, (y2 - y1) * height, 24) * 1.5

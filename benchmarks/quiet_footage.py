@@ -41,11 +41,20 @@ class QuietFrame:
 
 @dataclass(frozen=True, slots=True)
 class QuietCamera:
-    """One fixed camera's frames in their order; `trained`: its pictures trained the detector."""
+    """One fixed camera's frames in their order; `trained`: its pictures trained the detector.
+
+    `light` is the light that the frames were rendered in, which they keep; None: they are shown in
+    all of LIGHTS.
+    """
 
     name: str
     frames: tuple[QuietFrame, ...]
     trained: bool
+    light: str | None = None
+
+    def treatment(self, light: str) -> str:
+        """How its frames are changed to be shown in a light."""
+        return light if self.light is None else "day"
 
 
 def day(picture: Rgb, _rng: np.random.Generator) -> Rgb:
@@ -169,7 +178,9 @@ class Found:
     def of(self, name: str, light: str, picture: Rgb) -> dict[tuple[int, int], Detections]:
         """Detections of a frame in one light, by tiling."""
         card = self._detector.card
-        key = f"{name} {light} {card.file_for(picture.shape[1], picture.shape[0]).sha256}"
+        pixels = hashlib.sha256(picture.tobytes()).hexdigest()
+        model = card.file_for(picture.shape[1], picture.shape[0]).sha256
+        key = f"{name} {light} {pixels} {model}"
         path = self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
         if not path.exists():
             shown = ArrayPicture(in_light(picture, light, name))
