@@ -29,8 +29,11 @@ def span_of(clip: Clip, view: View, seconds: float) -> tuple[float, float]:
 
 def presets_of(clip: Clip) -> tuple[View, ...]:
     """The presets of a turning camera, each once; of a fixed camera none."""
-    first = {view.preset: view for view in reversed(views_of(clip)) if view.preset is not None}
-    return tuple(view for view in views_of(clip) if first.get(view.preset) is view)
+    first: dict[str, View] = {}
+    for view in views_of(clip):
+        if view.preset is not None:
+            first.setdefault(view.preset, view)
+    return tuple(first.values())
 
 
 def knocked_s(clip: Clip) -> float | None:
