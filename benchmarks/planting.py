@@ -11,31 +11,51 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_agent import app as app_module
-from edge_agent.config import AgentConfig, load_agent, load_cameras
+from edge_agent.app import App, detector_of
+from edge_agent.config import load_agent, load_cameras
 from edge_agent.detections import CLASS_INDEX, Detections
-from edge_agent.detector import Detector, Job
+from edge_agent.detector import WHOLE, Detects, Job
+from edge_agent.frames import Picture
+from edge_agent.model import ModelCard
+from edge_agent.runtimes import Choice
 
 # One look in so many finds a stall, each at another place: about one every two seconds.
 ACROSS, DOWN = 8, 6
 
 
-class Planting(Detector):
+class Planting:
     """Finds nothing but what is planted, once in `every` looks, after inference in full."""
 
-    every = 50
-    _numbers = count()
-    _random = random.Random(7)  # noqa: S311
+    def __init__(self, detector: Detects, every: int) -> None:
+        self._detector = detector
+        self._every = every
+        self._numbers = count()
+        self._random = random.Random(7)  # noqa: S311
+
+    @property
+    def card(self) -> ModelCard:
+        """The model's card."""
+        return self._detector.card
+
+    @property
+    def choice(self) -> Choice:
+        """How the network is run."""
+        return self._detector.choice
+
+    def detect(self, picture: Picture, tiles: tuple[int, int] = WHOLE) -> Detections:
+        """Detect what is there: this is what masks are made of."""
+        return self._detector.detect(picture, tiles)
 
     def detect_many(self, jobs: Sequence[Job]) -> list[Detections]:
         """Detect, and return something else."""
-        super().detect_many(jobs)
+        self._detector.detect_many(jobs)
         return [self._planted() for _ in jobs]
 
     def _planted(self) -> Detections:
-        if self._random.random() > 1 / self.every:
+        if self._random.random() > 1 / self._every:
             return Detections.empty()
-        column, row = next(self._numbers) % ACROSS, next(self._numbers) // ACROSS % DOWN
+        number = next(self._numbers)
+        column, row = number % ACROSS, number // ACROSS % DOWN
         x, y = 0.05 + 0.11 * column, 0.1 + 0.13 * row
         return Detections(
             np.array([[x, y, x + 0.07, y + 0.09]], np.float32),
@@ -46,15 +66,9 @@ class Planting(Detector):
 
 def main(path: str, looks_per_event: str) -> None:
     """Run the agent of a configuration file until it is killed."""
-    build = app_module._detector  # noqa: SLF001 -- the one door through which a detector comes
-
-    def planting(config: AgentConfig) -> Detector:
-        Planting.every = int(looks_per_event)
-        return Planting(config.model, choice=build(config).choice)
-
-    app_module._detector = planting  # noqa: SLF001
     agent = load_agent(Path(path))
-    app_module.App(agent, load_cameras(agent.cameras)).run()
+    detector = Planting(detector_of(agent), int(looks_per_event))
+    App(agent, load_cameras(agent.cameras), detector).run()
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def run(
     ] = None,
 ) -> None:
     """运行代理，直到收到 SIGTERM 或 Ctrl-C。 Run the agent until SIGTERM or Ctrl-C."""
-    from edge_agent.app import App
+    from edge_agent.app import App, detector_of
     from edge_agent.check import check_cameras_of
     from edge_agent.config import load_agent, load_cameras
 
@@ -48,7 +48,7 @@ def run(
         check_cameras_of(load_agent(config))
 
     agent = load_agent(config)
-    app = App(agent, load_cameras(agent.cameras), reread)
+    app = App(agent, load_cameras(agent.cameras), detector_of(agent), reread)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: app.stop())
     app.run(seconds)

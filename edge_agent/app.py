@@ -29,28 +29,30 @@ from edge_agent.commands import Commands, Duties
 from edge_agent.config import AgentConfig, CameraConfig, config_sha256
 from edge_agent.crashes import FORGIVEN_AFTER_S, CrashBook
 from edge_agent.decoding import DecodePolicy
-from edge_agent.detector import Detector
+from edge_agent.detector import Detector, Detects
 from edge_agent.engine import Engine, Lanes
 from edge_agent.errors import CommandRefused
 from edge_agent.evidence_limits import trim
 from edge_agent.evidence_stream import EvidenceStream
 from edge_agent.issue_state import CameraIssues
 from edge_agent.judge import CameraJudge, Surroundings
-from edge_agent.judging import Hooks, JudgedCamera, Judging
+from edge_agent.judging import Desks, Hooks, JudgedCamera, Judging
 from edge_agent.locked import Locked
 from edge_agent.looks import plans_of
 from edge_agent.metrics import MetricsServer, Snapshot, Totals
-from edge_agent.model import load_card, verified_path
+from edge_agent.model import ModelCard, load_card, verified_path
 from edge_agent.probing import Probe, choose
 from edge_agent.publisher import Publisher
 from edge_agent.shedding import overloaded
 from edge_agent.signature import check_signature
+from edge_agent.still_desk import StillDesk
 from edge_agent.store import Evidence, Store
 from edge_agent.suppressions import Suppression
+from edge_agent.to_come import saved_in
 from edge_agent.uploader import Uploader
 from edge_agent.view_files import Views, slot_of
 from edge_agent.watching import EngineHooks, Watching
-from edge_agent.witness import MASK_TILES, Witness, clip_source
+from edge_agent.witness import MASK_TILES, DetectClosely, Witness, clip_source
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +117,7 @@ class App:
         self,
         config: AgentConfig,
         cameras: Mapping[Path, CameraConfig],
+        detector: Detects,
         reread: Callable[[], None] | None = None,
     ) -> None:
         """Build the agent; `reread` reads its files anew to see whether they can be used."""
@@ -130,10 +133,7 @@ class App:
         self._since = self._clock.now()
         self._supervisor = Supervisor()
         self._engine_stop = threading.Event()
-        detector = _detector(config)
-        card = detector.card
-        self._model: ModelRef = card.reference(card.files[0])
-        surroundings = Surroundings.read(config.grid, config.components)
+        self._model: ModelRef = detector.card.reference(detector.card.files[0])
         self._store = _store(config)
         self._crashes = CrashBook(config.state_dir)
         self._views = Views(cameras, config.state_dir)
@@ -146,15 +146,13 @@ class App:
         self._clips = ClipDesk(
             self._footage, lambda picture: look_closely(picture, MASK_TILES), self._clock
         )
-        witnesses = {
-            camera_id: Witness(look_closely, source.ring, mask=source.mask)
-            for camera_id, source in self._footage.items()
-        }
+        self._stills = StillDesk()
         self._actions = Actions(config.actions, self._clock)
-        judged = self._judged(detector, surroundings, witnesses)
+        desks = Desks(self._stills, self._clips)
         self._judging = Judging(
-            judged, card, config.agent, self._store, self._judging_hooks(), self._clips
-        )
+            self._judged(detector.card, look_closely),
+            detector.card, config.agent, self._store, self._judging_hooks(), desks,
+        )  # fmt: skip
         lanes = Lanes(detector.choice.streams, detector.choice.batch)
         self._engine = Engine(detector.detect_many, self._judging.put, self._clock, lanes)
         self._overload = ""
@@ -182,6 +180,7 @@ class App:
             start("actions", self._actions.run, awaited=False)
             start("publisher", self._publisher.run)
             start("uploader", self._uploader.run)
+            start("stills", self._stills.run, awaited=False)
             start("clips", self._clips.run, awaited=False)
             start("heartbeat", self._heartbeat)
             for camera_id in self._cameras:
@@ -211,6 +210,7 @@ class App:
                 receipted=self._publisher.receipted,
                 replayed=self._publisher.replayed,
                 pictures_uploaded=self._uploader.uploaded,
+                stills=self._stills.counts,
                 clips=self._clips.counts,
                 restarts=self._supervisor.restarts,
                 withheld=self._judging.withheld,
@@ -285,18 +285,20 @@ class App:
             self._actions.offer,
         )
 
-    def _judged(
-        self, detector: Detector, near: Surroundings, witnesses: Mapping[str, Witness]
-    ) -> dict[str, JudgedCamera]:
+    def _judged(self, card: ModelCard, look_closely: DetectClosely) -> dict[str, JudgedCamera]:
+        near = Surroundings.read(self._config.grid, self._config.components)
         states = self._store.states()
         judged = {}
         for camera_id, config in self._cameras.items():
+            footage = self._footage[camera_id]
+            witness = Witness(look_closely, footage.ring, mask=footage.mask)
             for preset_id, view in config.views().items():
                 slot = slot_of(camera_id, preset_id)
                 saved = states.get(slot)
                 state = CameraIssues.from_json(saved) if saved else CameraIssues(slot)
-                judge = CameraJudge(view, detector.card, near, state)
-                judged[slot] = JudgedCamera(view, judge, witnesses[camera_id], preset_id)
+                awaited = saved_in(saved) if saved else {}
+                judge = CameraJudge(view, card, near, state)
+                judged[slot] = JudgedCamera(view, judge, witness, preset_id, to_come=awaited)
         return judged
 
     def _start_camera(self, camera_id: str) -> None:
@@ -412,7 +414,7 @@ def _store(config: AgentConfig) -> Store:
     return Store(config.state_dir, config.limits.store_bytes, config.limits.ledger)
 
 
-def _detector(config: AgentConfig) -> Detector:
+def detector_of(config: AgentConfig) -> Detector:
     """Build the one detector of all threads, in the runtime that is fastest here.
 
     Raises ModelError for a model that was changed or that nobody trusted has signed.

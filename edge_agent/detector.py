@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +114,28 @@ def merge_tiles(parts: list[Detections]) -> Detections:
         if keep[index]:
             keep[index + 1 :] &= ~same[index, index + 1 :]
     return every.only(keep)
+
+
+class Detects(Protocol):
+    """What looks at pictures: a `Detector`, or what stands in its place where one is tried out."""
+
+    @property
+    def card(self) -> ModelCard:
+        """The model's card."""
+        ...
+
+    @property
+    def choice(self) -> Choice:
+        """How the network is run."""
+        ...
+
+    def detect(self, picture: Picture, tiles: tuple[int, int] = WHOLE) -> Detections:
+        """Detect in one picture."""
+        ...
+
+    def detect_many(self, jobs: Sequence[Job]) -> list[Detections]:
+        """Detect in several pictures; one result a job, in their order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,6 +2,7 @@
 
 Promise 1 of docs/design: a camera's issue state moves on only together with the reports that its
 move caused. When the store cannot commit, the state stays as it was and the next look tries again.
+Promise 8: a report is committed without its pictures; those come with a later one of its issue.
 """
 
 import logging
@@ -23,11 +24,11 @@ from contract.messages import (
     ShownMoment,
 )
 from edge_agent.asks import Asks, LookAnswer
-from edge_agent.clip_desk import ClipAsked, ClipDesk, ClipMade
+from edge_agent.clip_desk import ClipAsked, ClipDesk
 from edge_agent.clock import Instant
 from edge_agent.config import AgentInfo, CameraConfig, config_sha256
 from edge_agent.errors import StoreError
-from edge_agent.evidence import Caption, snapshot, stills
+from edge_agent.evidence import snapshot
 from edge_agent.issue_state import CameraIssues
 from edge_agent.issues import repeated, withdraw
 from edge_agent.judge import CameraJudge, Judgement
@@ -36,18 +37,17 @@ from edge_agent.model import ModelCard
 from edge_agent.policy import Policy
 from edge_agent.presence import Place
 from edge_agent.reports import Circumstances, Origin, Whereabouts, report_of
+from edge_agent.still_desk import StillAsked, StillDesk
 from edge_agent.store import Draft, Evidence, Store
 from edge_agent.suppressions import Suppression
+from edge_agent.to_come import PICTURED, Awaited, ToCome, paid, reported, saved_with
 from edge_agent.view_files import slot_of
-from edge_agent.witness import Witness
+from edge_agent.witness import Shot, Witness
 
 log = logging.getLogger(__name__)
 
 WAITING_LOOKS = 32
 SAVE_EVERY_S = 10.0
-TO_COME_MAX = 64
-# What these phases report can be seen; an update repeats, and a withdrawal shows nothing.
-PICTURED: dict[Phase, ShownMoment] = {Phase.RAISED: "raised", Phase.CLEARED: "cleared"}
 # A withdrawal at the start is caused by no frame; the contract wants a size.
 NO_FRAME = FrameInfo(width=1, height=1, stream="detect")
 
@@ -63,17 +63,14 @@ class Owner:
 
 @dataclass(slots=True)
 class JudgedCamera:
-    """The judge of a camera or of one of its presets, and what it can show.
-
-    `to_come` are the last reports of issues with a clip to come.
-    """
+    """The judge of a camera or of one of its presets, and what it can show."""
 
     config: CameraConfig
     judge: CameraJudge
     witness: Witness
     preset_id: str | None = None
     saved: Instant | None = None
-    to_come: dict[UUID, Judgement] = field(default_factory=dict)
+    to_come: Awaited = field(default_factory=dict)
     frame: FrameInfo = NO_FRAME
 
     @property
@@ -85,6 +82,14 @@ class JudgedCamera:
     def slot(self) -> str:
         """The name under which its state is kept."""
         return slot_of(self.config.camera.id, self.preset_id)
+
+    def shows(self, entry: ToCome, look: Look) -> bool:
+        """Whether a look shows what is still owed of an issue."""
+        if look.suspended is not None or entry.still is None:
+            return False
+        here = [place for place in self.judge.state.open_places if place.seen_at == look.at]
+        seen = any(place.issue and place.issue.issue_id == entry.last.issue_id for place in here)
+        return seen or entry.still == "cleared"
 
 
 @dataclass(slots=True)
@@ -107,6 +112,14 @@ class Hooks:
     on_report: Callable[[IssueReport], None] = lambda _: None
 
 
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """Where stills and, if there are any, clips are made while the judge goes on."""
+
+    stills: StillDesk
+    clips: ClipDesk | None = None
+
+
 class Judging:
     """Judges looks and commits what follows; `run` is its thread."""
 
@@ -117,14 +130,16 @@ class Judging:
         agent: AgentInfo,
         store: Store,
         hooks: Hooks,
-        clips: ClipDesk | None = None,
+        desks: Desks,
     ) -> None:
         self._cameras = cameras
         self._card = card
         self._agent = agent
         self._store = store
         self._hooks = hooks
-        self._clips = clips
+        self._stills = desks.stills
+        self._clips = desks.clips
+        self._being_made: set[tuple[UUID, ShownMoment]] = set()
         self._looks: queue.Queue[Look] = queue.Queue(WAITING_LOOKS)
         self._orders: deque[Callable[[], None]] = deque()
         self.asks = Asks()
@@ -154,6 +169,7 @@ class Judging:
     def run(self, stop: threading.Event) -> None:
         """Judge until `stop` or `close`, then commit every camera's last state."""
         while not (stop.is_set() or self._closed.is_set()):
+            self.add_stills()
             self.add_clips()
             self.carry_out_orders()
             try:
@@ -162,8 +178,8 @@ class Judging:
                 continue
             self.take(look)
         self.carry_out_orders()
-        for camera_id, camera in self._cameras.items():
-            self._commit(camera_id, camera.judge.state)
+        for camera in self._cameras.values():
+            self._commit(camera, camera.judge.state, camera.to_come)
 
     def take(self, look: Look) -> None:
         """Judge one look and commit what follows from it.
@@ -199,12 +215,16 @@ class Judging:
         judgements = camera.judge.judge(look)
         due = camera.saved is None or look.at.seconds_since(camera.saved) >= SAVE_EVERY_S
         if judgements or (due and camera.judge.state != before):
-            drafts, evidence = self._drafts(look, camera, judgements)
-            if self._commit(camera.slot, camera.judge.state, drafts, evidence):
+            picture = look.frame.picture
+            camera.frame = FrameInfo(width=picture.width, height=picture.height, stream="detect")
+            drafts = [self._draft(camera.owner, one, camera.frame, ()) for one in judgements]
+            awaited = reported(camera.to_come, [one.transition for one in judgements])
+            if self._commit(camera, camera.judge.state, awaited, drafts):
                 camera.saved = look.at
-                self._ask_for_clips(look, camera, judgements)
+                self._ask_for_clips(look, judgements)
             else:
                 camera.judge.state = before
+        self._ask_for_stills(look, camera, judgements)
 
     def _show_moved(self, look: Look, camera: JudgedCamera) -> None:
         """Offer the first picture of a camera that was moved, masked, for its recalibration."""
@@ -238,14 +258,26 @@ class Judging:
                 return
             self._orders.popleft()
 
+    def add_stills(self) -> None:
+        """Report the stills that were made since; what cannot be committed is made anew."""
+        for made in self._stills.made():
+            asked = made.asked
+            self._being_made.discard((asked.issue_id, asked.moment))
+            camera = self._cameras.get(asked.slot)
+            if camera is None:
+                continue
+            left = paid(camera.to_come, asked.issue_id, asked.moment)
+            self._add(camera, asked.issue_id, asked.shot.look.at, made.evidence, left)
+
     def add_clips(self) -> None:
         """Report the clips that were made since, each with its issue as it stands now."""
         if self._clips is None:
             return
         self._clips.collect()
         for clip in self._clips.made():
-            for camera in self._of(clip.asked.camera_id):
-                self._add_clip(clip, camera)
+            asked = clip.asked
+            for camera in self._of(asked.camera_id):
+                self._add(camera, asked.issue_id, asked.at, (clip.evidence,), camera.to_come)
 
     def withdraw_what_changed(self, at: Instant, new_views: Container[str] = ()) -> None:
         """At the start: take back what is not judged any more.
@@ -289,60 +321,89 @@ class Judging:
             Judgement(one, Whereabouts() if moved else judge.whereabouts(one)) for one in gone
         ]
         drafts = self._plain_drafts(camera.owner, judgements)
-        self._committed(self._store.commit(slot, state.to_json(), drafts))
-        judge.state = state
+        awaited = reported(camera.to_come, gone)
+        self._committed(self._store.commit(slot, saved_with(state.to_json(), awaited), drafts))
+        judge.state, camera.to_come = state, awaited
 
     # -- inside
 
     def _pictured(self, look: Look, camera: JudgedCamera, answer: LookAnswer) -> LookAnswer:
         """Add a masked picture of the look to what somebody asked for."""
         picture = snapshot(camera.witness.now(look), look.at.utc)
-        if not self._commit(camera.slot, camera.judge.state, (), (picture,)):
+        if not self._commit(camera, camera.judge.state, camera.to_come, (), (picture,)):
             return replace(answer, said=f"{answer.said}; the picture was not kept: {self.trouble}")
         self._hooks.on_commit()
         return replace(answer, evidence=(picture.ref,))
 
-    def _ask_for_clips(
+    def _ask_for_stills(
         self, look: Look, camera: JudgedCamera, judgements: Sequence[Judgement]
     ) -> None:
+        """Have made what this look's reports owe, and what is owed since before and seen in it."""
+        now = {one.transition.issue_id: one for one in judgements}
+        shot: Shot | None = None
+        for issue_id, entry in camera.to_come.items():
+            if entry.still is None or (issue_id, entry.still) in self._being_made:
+                continue
+            judgement = now.get(issue_id)
+            if judgement is None:
+                if not camera.shows(entry, look):
+                    continue
+                judgement = Judgement(entry.last, camera.judge.whereabouts(entry.last))
+            shot = shot or camera.witness.shot(look)
+            if not self._stills.ask(StillAsked(camera.slot, judgement, shot, camera.config)):
+                return
+            self._being_made.add((issue_id, entry.still))
+
+    def _ask_for_clips(self, look: Look, judgements: Sequence[Judgement]) -> None:
         for judgement in judgements:
             issue_id, phase = judgement.transition.issue_id, judgement.transition.phase
             if self._clips is not None and phase in PICTURED:
-                camera.to_come[issue_id] = judgement
                 camera_id = look.frame.camera_id
                 self._clips.ask(ClipAsked(camera_id, issue_id, PICTURED[phase], look.at))
-            elif issue_id in camera.to_come:
-                camera.to_come[issue_id] = judgement
-        while len(camera.to_come) > TO_COME_MAX:
-            del camera.to_come[next(iter(camera.to_come))]
 
-    def _add_clip(self, clip: ClipMade, camera: JudgedCamera) -> None:
-        last = camera.to_come.get(clip.asked.issue_id)
-        again = repeated(camera.judge.state, clip.asked.at, last.transition) if last else None
-        if last is None or again is None:
+    def _add(
+        self,
+        camera: JudgedCamera,
+        issue_id: UUID,
+        at: Instant,
+        evidence: tuple[Evidence, ...],
+        left: Awaited,
+    ) -> None:
+        """Report an issue once more with evidence that came; `left` is then owed.
+
+        An issue that is not known any more needs none.
+        """
+        last = camera.to_come.get(issue_id)
+        again = repeated(camera.judge.state, at, last.last) if last and evidence else None
+        if again is None:
+            camera.to_come = left
             return
         state, transition = again
-        where = camera.judge.whereabouts(transition)
-        judgement, refs = Judgement(transition, where), (clip.evidence.ref,)
+        judgement = Judgement(transition, camera.judge.whereabouts(transition))
+        refs = tuple(one.ref for one in evidence)
         drafts = [self._draft(camera.owner, judgement, camera.frame, refs)]
-        if self._commit(camera.slot, state, drafts, [clip.evidence]):
+        if self._commit(camera, state, left, drafts, evidence):
             camera.judge.state = state
 
     def _commit(
         self,
-        camera_id: str,
+        camera: JudgedCamera,
         state: CameraIssues,
+        awaited: Awaited,
         drafts: Sequence[Draft] = (),
         evidence: Sequence[Evidence] = (),
     ) -> bool:
+        """Commit a camera's state with what it owes; returns whether the store could."""
         try:
-            reports = self._store.commit(camera_id, state.to_json(), drafts, evidence)
+            saved = saved_with(state.to_json(), awaited)
+            reports = self._store.commit(camera.slot, saved, drafts, evidence)
         except StoreError as error:
             if not self.trouble:
-                log.error("camera %s: judgement is held back: %s", camera_id, error)  # noqa: TRY400
+                log.error("camera %s: judgement is held back: %s", camera.slot, error)  # noqa: TRY400
             self.trouble = str(error)
             return False
         self.trouble = ""
+        camera.to_come = awaited
         self._committed(reports)
         return True
 
@@ -355,29 +416,6 @@ class Judging:
             self._hooks.on_report(report)
         if reports:
             self._hooks.on_commit()
-
-    def _drafts(
-        self,
-        look: Look,
-        camera: JudgedCamera,
-        judgements: Sequence[Judgement],
-    ) -> tuple[list[Draft], list[Evidence]]:
-        """Write the reports of one look, and make the pictures that they name."""
-        if not judgements:
-            return [], []
-        picture = look.frame.picture
-        camera.frame = FrameInfo(width=picture.width, height=picture.height, stream="detect")
-        drafts: list[Draft] = []
-        evidence: list[Evidence] = []
-        for judgement in judgements:
-            mine: tuple[Evidence, ...] = ()
-            if judgement.transition.phase in PICTURED:
-                at, still = camera.witness.still(look, judgement.transition)
-                mine = stills(still, _caption(judgement, at, camera.config))
-                evidence += mine
-            refs = tuple(item.ref for item in mine)
-            drafts.append(self._draft(camera.owner, judgement, camera.frame, refs))
-        return drafts, evidence
 
     def _plain_drafts(self, owner: Owner, judgements: Sequence[Judgement]) -> list[Draft]:
         return [self._draft(owner, one, NO_FRAME, ()) for one in judgements]
@@ -426,16 +464,3 @@ def _suppressed(policy: Policy, at: Instant) -> Callable[[Place], bool]:
         return place.is_open and policy.suppression(place.category, place.box, at.utc) is not None
 
     return which
-
-
-def _caption(judgement: Judgement, at: Instant, config: CameraConfig) -> Caption:
-    transition, cells = judgement.transition, judgement.where.cells
-    return Caption(
-        box_xyxyn=transition.box_xyxyn,
-        category=transition.category,
-        camera=f"{config.camera.name} {config.camera.id}".strip(),
-        captured_at=at.utc,
-        timezone=config.camera.timezone,
-        moment=PICTURED[transition.phase],
-        cell=cells[0].code if cells else None,
-    )

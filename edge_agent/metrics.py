@@ -22,6 +22,7 @@ from edge_agent.clock import Instant
 from edge_agent.errors import ConfigError
 from edge_agent.publisher import BrokerState
 from edge_agent.shedding import overloaded
+from edge_agent.still_desk import StillCounts
 from edge_agent.store import StoreCounts
 from edge_agent.watching import CameraNow
 
@@ -40,6 +41,7 @@ class Totals:
     receipted: int = 0
     replayed: int = 0
     pictures_uploaded: int = 0
+    stills: StillCounts = field(default_factory=StillCounts)
     clips: ClipCounts = field(default_factory=ClipCounts)
     restarts: int = 0
     withheld: int = 0
@@ -128,6 +130,8 @@ def _totals(snapshot: Snapshot) -> Iterator[Metric]:
         ("reports_receipted", "reports that the centre holds", totals.receipted),
         ("reports_replayed", "reports offered again", totals.replayed),
         ("pictures_uploaded", "pictures that the centre took", totals.pictures_uploaded),
+        ("stills_made", "masked stills of reports", totals.stills.made),
+        ("stills_given_up", "stills that could not be made", totals.stills.given_up),
         ("clips_made", "masked clips of issues", totals.clips.made),
         ("clips_given_up", "clips without video, or too many at once", totals.clips.given_up),
         ("thread_restarts", "threads that died and were started again", totals.restarts),

@@ -35,6 +35,12 @@ class RecentLooks:
         found = look.detections
         self._looks.append((look.at, found.only(found.scores >= MASK_SCORE)))
 
+    def copy(self) -> "RecentLooks":
+        """The same looks, to be read in another thread."""
+        other = RecentLooks()
+        other._looks = self._looks.copy()
+        return other
+
     def around(self, at: Instant) -> tuple[Detections, ...]:
         """What was found within a second of a moment."""
         return tuple(

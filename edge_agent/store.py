@@ -357,7 +357,10 @@ class Store:
             return
         target = max(0, int(self._quota_bytes * (1 - HEADROOM)) - needed_bytes)
         superseded = (
-            "seq IN (SELECT seq FROM outbox AS older WHERE phase = 'updated' AND EXISTS ("
+            "seq IN (SELECT seq FROM outbox AS older WHERE phase = 'updated'"
+            # One that names pictures says what no later one repeats.
+            " AND coalesce(json_array_length(CAST(body AS TEXT), '$.evidence'), 0) = 0"
+            " AND EXISTS ("
             " SELECT 1 FROM outbox WHERE issue_id = older.issue_id"
             " AND revision > older.revision) ORDER BY seq LIMIT 100)"
         )

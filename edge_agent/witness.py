@@ -26,7 +26,7 @@ DetectClosely = Callable[[Picture, tuple[int, int]], Detections]
 MASK_TILES = (2, 2)
 # Packets of a second stream come earlier or later than the same moment's of the first.
 STREAMS_APART_S = 0.5
-# A still may cost so many packets of decoding (1 s for 1080p); the judge waits for it.
+# A still may cost so many packets of decoding (1 s for 1080p); other stills wait meanwhile.
 DECODE_MAX = 150
 # So many of the best moments are tried before the look's own picture is taken.
 TRIES = 3
@@ -43,36 +43,63 @@ class Witness:
         self._closely = closely
         self._ring = ring
         self._mask = mask
-        self._made: tuple[Instant, MaskedPicture] | None = None
 
     def remember(self, look: Look) -> None:
         """Take a look into account, before stills of it are asked for."""
         self.recent.remember(look)
-        self._made = None
 
-    def still(self, look: Look, transition: Transition) -> tuple[Instant, MaskedPicture]:
+    def shot(self, look: Look) -> "Shot":
+        """What stills of a look are made from, in any thread, while the witness goes on."""
+        return Shot(look, self.recent.copy(), self._closely, self._ring, mask=self._mask)
+
+    def now(self, look: Look) -> MaskedPicture:
+        """The look's own picture, masked."""
+        return self.shot(look).own()
+
+
+class Shot:
+    """A look with what was known when it was made: for stills of what it reported; one thread."""
+
+    def __init__(
+        self,
+        look: Look,
+        recent: RecentLooks,
+        closely: DetectClosely,
+        ring: PacketRing | None,
+        *,
+        mask: bool,
+    ) -> None:
+        self.look = look
+        self._recent = recent
+        self._closely = closely
+        self._ring = ring
+        self._mask = mask
+        self._made: tuple[Instant, MaskedPicture] | None = None
+
+    def still(self, transition: Transition) -> tuple[Instant, MaskedPicture]:
         """The masked picture of the moment that shows a transition best, and that moment.
 
         Raised: the object while it was seen. Cleared: its place since it was last seen.
         """
-        own = Moment(look.at, look.frame.picture)
-        moment = next(self._better(look, transition), own)
+        own = Moment(self.look.at, self.look.frame.picture)
+        moment = next(self._better(transition), own)
         if self._made is None or self._made[0] != moment.at:
             self._made = moment.at, self._masked(moment)
         return self._made
 
-    def now(self, look: Look) -> MaskedPicture:
+    def own(self) -> MaskedPicture:
         """The look's own picture, masked."""
-        return self._masked(Moment(look.at, look.frame.picture))
+        return self._masked(Moment(self.look.at, self.look.frame.picture))
 
-    def _better(self, look: Look, transition: Transition) -> Iterator[Moment]:
+    def _better(self, transition: Transition) -> Iterator[Moment]:
         raised = transition.phase is Phase.RAISED
         since = transition.first_seen_at if raised else transition.last_seen_at
-        best = self.recent.clearest(
+        picture = self.look.frame.picture
+        best = self._recent.clearest(
             transition.box_xyxyn,
             transition.family if raised else None,
-            _moment_of(since, look.at),
-            (look.frame.picture.width, look.frame.picture.height),
+            _moment_of(since, self.look.at),
+            (picture.width, picture.height),
         )
         for at in best[:TRIES]:
             if (moment := self._decoded(at)) is not None:
@@ -96,7 +123,7 @@ class Witness:
         if not self._mask:
             return MaskedPicture.as_it_is(rgb)
         found = self._closely(picture, MASK_TILES)
-        return MaskedPicture.of(rgb, (*self.recent.around(moment.at), found))
+        return MaskedPicture.of(rgb, (*self._recent.around(moment.at), found))
 
 
 def clip_source(config: CameraConfig) -> ClipSource:

@@ -57,7 +57,7 @@ EVIDENCE_STATES: Final[Mapping[str, Label]] = {
     "present": Label("图片已到", "Picture stored"),
     "pending": Label("图片传输中", "Picture on its way"),
     "lost": Label("图片已丢失", "Picture lost"),
-    "none": Label("无图片", "No picture"),
+    "none": Label("尚无图片", "No picture yet"),
 }
 
 ACTIONS: Final[Mapping[str, Label]] = {

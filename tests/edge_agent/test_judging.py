@@ -22,11 +22,13 @@ from edge_agent.errors import StoreError
 from edge_agent.frames import ArrayPicture, Frame, Picture
 from edge_agent.issue_state import CameraIssues
 from edge_agent.judge import CameraJudge, Surroundings
-from edge_agent.judging import Hooks, JudgedCamera, Judging
+from edge_agent.judging import Desks, Hooks, JudgedCamera, Judging
 from edge_agent.looks import Look
 from edge_agent.model import ModelCard
+from edge_agent.still_desk import ASKED_MAX, StillDesk
 from edge_agent.store import Store
 from edge_agent.suppressions import Suppression
+from edge_agent.to_come import saved_in
 from edge_agent.witness import Witness
 
 START = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
@@ -60,6 +62,12 @@ class Desk:
     store: Store
     looked: list[str] = field(default_factory=list)
     commits: list[int] = field(default_factory=list)
+    stills: StillDesk = field(default_factory=StillDesk)
+
+    def develop(self) -> None:
+        """Make the stills that were asked for, and report them."""
+        self.stills.work_off()
+        self.judging.add_stills()
 
     def stand(self, since_s: float, until_s: float, *, cart: bool = True) -> None:
         for tick in range(int((until_s - since_s) * 5)):
@@ -86,7 +94,8 @@ def desk(store: Store, card: ModelCard, camera: CameraConfig | None = None) -> D
     saved = store.states().get("cam-01")
     state = CameraIssues.from_json(saved) if saved else None
     judge = CameraJudge(camera, card, Surroundings(), state)
-    cameras = {"cam-01": JudgedCamera(camera, judge, Witness(nothing_closer))}
+    awaited, stills = saved_in(saved) if saved else {}, StillDesk()
+    cameras = {"cam-01": JudgedCamera(camera, judge, Witness(nothing_closer), to_come=awaited)}
     looked: list[str] = []
     commits: list[int] = []
     judging = Judging(
@@ -95,8 +104,9 @@ def desk(store: Store, card: ModelCard, camera: CameraConfig | None = None) -> D
         AgentInfo(city="demo", id="gw-01"),
         store,
         Hooks(synced, looked.append, lambda: commits.append(1)),
+        Desks(stills),
     )
-    return Desk(judging, store, looked, commits)
+    return Desk(judging, store, looked, commits, stills)
 
 
 @pytest.fixture
@@ -105,9 +115,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def test_what_stands_is_raised_with_masked_pictures_and_cleared_when_gone(
-    store: Store, card: ModelCard
-) -> None:
+def test_what_stands_is_raised_and_cleared_when_gone(store: Store, card: ModelCard) -> None:
     tested = desk(store, card)
     tested.stand(0, 4)
     tested.stand(4, 8, cart=False)
@@ -117,14 +125,119 @@ def test_what_stands_is_raised_with_masked_pictures_and_cleared_when_gone(
     assert (raised.city, raised.agent_id, raised.camera_id) == ("demo", "gw-01", "cam-01")
     assert raised.model.name == "tiny"
     assert (raised.frame.width, raised.frame.height) == (320, 180)
-    for report in (raised, cleared):
-        assert [item.kind for item in report.evidence] == ["still", "still_marked"]
-        for item in report.evidence:
-            assert (store._spool.path(item.sha256)).stat().st_size == item.bytes
     assert tested.judging.counts.raised == 1
     assert tested.judging.counts.reports == 2
     assert len(tested.looked) == tested.judging.counts.looks == 40
     assert len(tested.commits) == 2
+
+
+def shown(report: IssueReport) -> list[tuple[str, str | None]]:
+    return [(item.kind, item.moment) for item in report.evidence]
+
+
+def test_a_report_never_waits_for_its_stills_which_come_with_the_next_of_its_issue(
+    store: Store, card: ModelCard
+) -> None:
+    tested = desk(store, card)
+    tested.stand(0, 4)
+    assert [(report.phase, report.evidence) for report in tested.reports()] == [(Phase.RAISED, ())]
+    tested.develop()
+    tested.stand(4, 8, cart=False)
+    tested.develop()
+    told = [(report.phase, report.revision, shown(report)) for report in tested.reports()]
+    assert told == [
+        (Phase.RAISED, 1, []),
+        (Phase.UPDATED, 2, [("still", "raised"), ("still_marked", "raised")]),
+        (Phase.CLEARED, 3, []),
+        (Phase.CLEARED, 4, [("still", "cleared"), ("still_marked", "cleared")]),
+    ]
+    for item in (item for report in tested.reports() for item in report.evidence):
+        assert (store._spool.path(item.sha256)).stat().st_size == item.bytes
+    assert saved_in(store.states()["cam-01"]) == {}
+
+
+def test_an_agent_killed_before_its_stills_makes_them_from_the_next_look_that_shows_the_same(
+    store: Store, card: ModelCard
+) -> None:
+    desk(store, card).stand(0, 4)  # and nothing is developed
+    again = desk(store, card)
+    again.stand(4, 5, cart=False)
+    again.develop()
+    assert [report.revision for report in again.reports()] == [1]  # it is not seen: nothing to show
+    again.stand(5, 5.2)
+    again.develop()
+    assert shown(again.reports()[-1]) == [("still", "raised"), ("still_marked", "raised")]
+    assert again.reports()[-1].evidence[0].captured_at == look(5).at.utc
+    again.stand(5.2, 7)
+    again.develop()
+    assert len(again.reports()) == 2  # once
+
+
+def test_a_cleared_issue_still_owes_its_picture_after_a_restart(
+    store: Store, card: ModelCard
+) -> None:
+    first = desk(store, card)
+    first.stand(0, 4)
+    first.stand(4, 8, cart=False)  # the raised still was never made, and now cannot be
+    again = desk(store, card)
+    again.stand(8, 9, cart=False)
+    again.develop()
+    assert shown(again.reports()[-1]) == [("still", "cleared"), ("still_marked", "cleared")]
+
+
+def test_stills_that_are_ready_after_their_issue_was_cleared_are_reported_with_it(
+    store: Store, card: ModelCard
+) -> None:
+    tested = desk(store, card)
+    tested.stand(0, 4)
+    tested.stills.work_off()
+    tested.stand(4, 8, cart=False)
+    tested.judging.add_stills()
+    last = tested.reports()[-1]
+    assert (last.phase, last.revision, shown(last)[0]) == (Phase.CLEARED, 3, ("still", "raised"))
+
+
+def test_stills_of_an_issue_that_was_taken_back_are_dropped(store: Store, card: ModelCard) -> None:
+    tested = desk(store, card, config(zones=[]))
+    tested.stand(0, 4)
+    tested.stills.work_off()
+    tested.judging.withdraw_what_changed(look(9).at, {"cam-01"})
+    tested.judging.add_stills()
+    assert [report.phase for report in tested.reports()] == [Phase.RAISED, Phase.WITHDRAWN]
+    assert store.counts().pictures == 0
+    assert saved_in(store.states()["cam-01"]) == {}
+
+
+def test_stills_that_the_store_cannot_take_are_made_again(
+    store: Store, card: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tested = desk(store, card)
+    tested.stand(0, 4)
+
+    def full(*_: Any) -> tuple[IssueReport, ...]:
+        raise StoreError("disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "commit", full)
+        tested.develop()
+    assert tested.judging.trouble == "disk is full"
+    tested.stand(4, 5)
+    tested.develop()
+    assert [(r.revision, len(r.evidence)) for r in tested.reports()] == [(1, 0), (2, 2)]
+
+
+def test_what_finds_no_room_at_the_desk_is_asked_for_again(store: Store, card: ModelCard) -> None:
+    tested = desk(store, card)
+    tested.stand(0, 1)
+    for _ in range(ASKED_MAX):
+        tested.stills._asked.put_nowait(None)  # type: ignore[arg-type]
+    tested.stand(1, 4)
+    for _ in range(ASKED_MAX):
+        tested.stills._asked.get_nowait()
+    assert tested.stills._asked.empty()
+    tested.stand(4, 4.2)
+    tested.develop()
+    assert len(tested.reports()[-1].evidence) == 2
 
 
 def test_the_state_is_stored_with_its_report_and_goes_on_after_a_restart(
@@ -165,6 +278,7 @@ def test_a_removed_camera_takes_its_issues_back(store: Store, card: ModelCard) -
         AgentInfo(city="demo", id="gw-01"),
         store,
         Hooks(synced, lambda _: None, lambda: None),
+        Desks(StillDesk()),
     )
     gone.withdraw_what_changed(look(9).at)
     bodies = [json.loads(report.body) for report in store.due(0, 9)]

@@ -16,11 +16,12 @@ from edge_agent.frames import Frame, Picture
 from edge_agent.health import HealthWatch
 from edge_agent.issue_state import CameraIssues
 from edge_agent.judge import CameraJudge, Surroundings
-from edge_agent.judging import Hooks, JudgedCamera, Judging
+from edge_agent.judging import Desks, Hooks, JudgedCamera, Judging
 from edge_agent.known_view import KnownView
 from edge_agent.looks import Look
 from edge_agent.luma import Sample
 from edge_agent.model import ModelCard
+from edge_agent.still_desk import StillDesk
 from edge_agent.store import Evidence, Store
 from edge_agent.view_files import slot_of
 from edge_agent.witness import Witness
@@ -100,7 +101,9 @@ def post(store: Store, card: ModelCard, camera: CameraConfig, watch: HealthWatch
         on_moved=lambda camera_id, picture: moved.append((camera_id, picture)),
     )
     agent = AgentInfo(city="demo", id="gw-01")
-    return Post(Judging(cameras, card, agent, store, hooks), store, watch, moved)
+    return Post(
+        Judging(cameras, card, agent, store, hooks, Desks(StillDesk())), store, watch, moved
+    )
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ nothing = types.SimpleNamespace(
     card=card, choice=Choice(), detect=lambda picture, tiles: Detections.empty(),
     detect_many=lambda jobs: [Detections.empty() for _ in jobs],
 )
-app._detector = lambda config: nothing
+app.detector_of = lambda config: nothing
 main()
 """
 

@@ -28,10 +28,11 @@ from edge_agent.config import AgentInfo, CameraConfig, Centre
 from edge_agent.detections import CLASS_INDEX, Detections
 from edge_agent.frames import Frame, Picture
 from edge_agent.judge import CameraJudge, Surroundings
-from edge_agent.judging import Hooks, JudgedCamera, Judging
+from edge_agent.judging import Desks, Hooks, JudgedCamera, Judging
 from edge_agent.looks import Look
 from edge_agent.model import ModelCard
 from edge_agent.packet_ring import PacketRing
+from edge_agent.still_desk import StillDesk
 from edge_agent.store import Store
 from edge_agent.uploader import Uploader
 from edge_agent.video import DEFAULT_TIMEOUTS, Video, kept
@@ -153,9 +154,8 @@ class Gateway:
             lambda: ClockState(offset_s=0, error_s=1, synced=True), lambda _: None, lambda: None
         )
         cameras = {"cam-01": JudgedCamera(self.config, judge, witness)}
-        judging = Judging(
-            cameras, self.card, AgentInfo(city="demo", id="gw-01"), self.store, hooks, clips
-        )
+        stills, agent = StillDesk(), AgentInfo(city="demo", id="gw-01")
+        judging = Judging(cameras, self.card, agent, self.store, hooks, Desks(stills, clips))
         stop = threading.Event()
         worker = threading.Thread(target=clips.run, args=(stop,))
         worker.start()
@@ -166,6 +166,8 @@ class Gateway:
                 ring.add(kept(packet, hand.now()))
                 for picture in video.decode(packet):
                     self._look(judging, hand, picture)
+                stills.work_off()
+                judging.add_stills()
                 judging.add_clips()
                 clips.finish()
         judging.add_clips()
@@ -261,7 +263,7 @@ def test_the_same_way_unmasked_shows_them(
     assert max(found) > 500
 
 
-def test_a_clip_is_reported_with_its_issue_as_it_then_stands(
+def test_stills_and_clips_are_reported_with_its_issue_as_it_then_stands(
     gateway: Callable[..., Gateway], tmp_path: Path, until: Until
 ) -> None:
     film(tmp_path / "film.mp4")
@@ -270,17 +272,19 @@ def test_a_clip_is_reported_with_its_issue_as_it_then_stands(
         (report.phase, [(ref.kind, ref.moment) for ref in report.evidence]) for report in reports
     ]
     assert told == [
-        ("raised", [("still", "raised"), ("still_marked", "raised")]),
+        ("raised", []),
+        ("updated", [("still", "raised"), ("still_marked", "raised")]),
         ("updated", [("clip", "raised")]),
+        ("cleared", []),
         ("cleared", [("still", "cleared"), ("still_marked", "cleared")]),
         ("cleared", [("clip", "cleared")]),
     ]
     assert len({report.issue_id for report in reports}) == 1
-    assert [report.revision for report in reports] == [1, 2, 3, 4]
-    before, after = (report.evidence[0].captured_at for report in (reports[0], reports[2]))
+    assert [report.revision for report in reports] == [1, 2, 3, 4, 5, 6]
+    before, after = (report.evidence[0].captured_at for report in (reports[1], reports[4]))
     assert before is not None
     assert after is not None
-    assert before <= reports[0].captured_at <= after <= reports[2].captured_at
+    assert before <= reports[0].captured_at <= after <= reports[3].captured_at
 
 
 def upload_all(store: Store, centre: CentreServer, until: Until, count: int) -> None:

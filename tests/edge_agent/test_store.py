@@ -25,7 +25,12 @@ T0 = datetime(2026, 7, 1, tzinfo=UTC)
 
 
 def draft(
-    issue: int = 1, revision: int = 1, phase: Phase = Phase.RAISED, padding: str = ""
+    issue: int = 1,
+    revision: int = 1,
+    phase: Phase = Phase.RAISED,
+    padding: str = "",
+    *,
+    shown: bool = False,
 ) -> Draft:
     base = IssueReport.model_validate(json.loads(EXAMPLE.read_text()))
 
@@ -33,6 +38,7 @@ def draft(
         changed = {"issue_id": UUID(int=issue), "revision": revision, "phase": phase}
         model = base.model.model_copy(update={"name": f"m{padding}"})
         named = {"outbox_id": outbox_id, "seq": seq, "model": model}
+        named["evidence"] = base.evidence if shown else ()
         return base.model_copy(update=changed | named)
 
     return numbered
@@ -218,6 +224,16 @@ def test_at_the_quota_old_updates_go_first_then_evidence_then_reports(tmp_path: 
         assert store.counts().bytes <= 20_000
         assert [json.loads(r.body)["phase"] for r in store.due(0, 9)] == ["raised"]
         assert store.states() == {"cam-01": b"last"}
+
+
+def test_an_old_update_that_names_pictures_is_not_superseded(tmp_path: Path) -> None:
+    with Store(tmp_path, 20_000) as store:
+        kinds = [(2, True), (3, False), (4, False)]
+        updates = [draft(1, n, Phase.UPDATED, "x" * 3000, shown=shown) for n, shown in kinds]
+        store.commit("cam-01", b"", updates)
+        store.commit("cam-01", b"", [draft(2, 1, Phase.RAISED, "y" * 7000)])
+        left = [json.loads(report.body)["revision"] for report in store.due(0, 9)]
+        assert sorted(left) == [1, 2, 4]
 
 
 def test_a_picture_that_cannot_be_written_does_not_hold_its_report(

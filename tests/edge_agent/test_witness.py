@@ -76,7 +76,7 @@ def watched(witness: Witness, *, rider_at: set[int]) -> Look:
 def test_the_still_is_of_the_clearest_moment_in_full_size(clip: Any) -> None:
     witness = Witness(nobody, full_size_ring(clip))
     newest = watched(witness, rider_at={0, 4, 6})
-    then, still = witness.still(newest, RAISED)
+    then, still = witness.shot(newest).still(RAISED)
     assert then.monotonic_s == 2
     assert still.array.shape == (360, 640, 3)
 
@@ -84,7 +84,7 @@ def test_the_still_is_of_the_clearest_moment_in_full_size(clip: Any) -> None:
 def test_moments_next_to_a_rider_are_not_taken(clip: Any) -> None:
     witness = Witness(nobody, full_size_ring(clip))
     newest = watched(witness, rider_at={0, 4, 5, 6})
-    then, still = witness.still(newest, RAISED)
+    then, still = witness.shot(newest).still(RAISED)
     assert then.monotonic_s == 2
     assert not (still.array == FILL_RGB).all(axis=2).any()
 
@@ -99,7 +99,7 @@ def test_people_around_the_moment_stay_masked_and_a_closer_look_adds_to_them(cli
         passing = [("person", (0.05, 0.1, 0.15, 0.9))] if tick == 4 else []
         newest = look(tick, ("street_vendor", CART), *passing)
         witness.remember(newest)
-    then, still = witness.still(newest, RAISED)
+    then, still = witness.shot(newest).still(RAISED)
     assert then.monotonic_s == 5
     assert (still.array[60, 64] == FILL_RGB).all()
     assert (still.array[60, 544] == FILL_RGB).all()
@@ -111,7 +111,7 @@ def test_a_cleared_place_is_shown_after_it_was_last_seen(clip: Any) -> None:
         newest = look(tick, *([("street_vendor", CART)] if tick < 3 else []))
         witness.remember(newest)
     cleared = replace(RAISED, phase=Phase.CLEARED, last_seen_at=at(2.5).utc)
-    assert witness.still(newest, cleared)[0].monotonic_s == 5
+    assert witness.shot(newest).still(cleared)[0].monotonic_s == 5
 
 
 @pytest.mark.parametrize("ring", [None, PacketRing(10, 1_000)])
@@ -119,7 +119,7 @@ def test_without_packets_the_looks_own_picture_is_masked(ring: PacketRing | None
     witness = Witness(nobody, ring)
     newest = look(6, ("street_vendor", CART), ("person", (0.1, 0.1, 0.2, 0.9)))
     witness.remember(newest)
-    then, still = witness.still(newest, RAISED)
+    then, still = witness.shot(newest).still(RAISED)
     assert then == newest.at
     assert still.array.shape == (90, 160, 3)
     assert (still.array[20, 22] == FILL_RGB).all()
@@ -135,7 +135,8 @@ def test_two_reports_of_one_look_share_one_picture() -> None:
     witness = Witness(closely)
     newest = look(6)
     witness.remember(newest)
-    assert witness.still(newest, RAISED)[1] is witness.still(newest, RAISED)[1]
+    shot = witness.shot(newest)
+    assert shot.still(RAISED)[1] is shot.still(RAISED)[1]
     assert len(looks) == 1
 
 
@@ -146,7 +147,7 @@ def test_a_camera_whose_file_says_so_is_not_masked_and_not_looked_at() -> None:
     witness = Witness(never, mask=False)
     newest = look(6, ("person", (0.1, 0.1, 0.2, 0.9)))
     witness.remember(newest)
-    assert (witness.still(newest, RAISED)[1].array == (40, 160, 60)).all()
+    assert (witness.shot(newest).still(RAISED)[1].array == (40, 160, 60)).all()
 
 
 def test_a_cameras_ring_holds_its_clip_and_the_masks_around_it() -> None:

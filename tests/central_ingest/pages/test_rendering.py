@@ -134,7 +134,7 @@ def test_a_picture_that_is_not_here_says_so(
 
 
 def test_a_case_without_any_picture_says_so(render_list: Render, summary: CaseSummary) -> None:
-    assert "无图片" in render_list(replace(summary, still=None))
+    assert "尚无图片" in render_list(replace(summary, still=None))
 
 
 def test_a_lattice_cell_is_marked_unofficial_and_an_official_one_is_not(
