@@ -105,8 +105,8 @@ def training_command(
     """Render labelled pictures of other streets than the demo's, for training."""
     with _explained():
         found = list(pictures(load_day(script), count, seed))
-        render_training(found, folder, blender, print)
         write_labels(found, folder)
+        render_training(found, folder, blender, print)
 
 
 def _clips(day: Day, names: list[str] | None) -> list[Clip]:

@@ -26,10 +26,10 @@ CLASSES = (
 WIDTH, HEIGHT = 640, 360
 # Worlds, trees, carts, bins and heaps of training have seeds from here on; the demo's lie below.
 FIRST_SEED = 1000
-PER_STREET = 4
+PER_STREET = 3
 MIN_BOX_PX = 7.0
 COVERED_SHARE = 0.6
-SAMPLES = 10
+SAMPLES = 3
 COLOURS = {
     "bin": ("#3a8a50", "#1f4f8a", "#4a4f55", "#8a7a2a"),
     "umbrella": ("#1f7a4a+#f0ead8", "#d8b030+#2a4a9a", "#7a2a6a+#efe8da", "#e0e0da+#3a8aa0"),
@@ -37,6 +37,7 @@ COLOURS = {
     "top": ("#6a8a3a", "#e0dcd0", "#8a5a2a", "#4a2a6a", "#2a7a8a"),
     "legs": ("#1e1e26", "#5a5248", "#2c3a5a"),
     "lid": ("#5a5650", "#77706a", "#9a958a"),
+    "lamp": ("#4a5a52", "#2e3338", "#a8a498"),
 }
 COVER_RADIUS_M = 0.4
 
@@ -52,7 +53,7 @@ class Picture:
 
 
 def pictures(day: Day, count: int, seed: int) -> Iterator[Picture]:
-    """Draw `count` pictures; every fourth moves to another street, light and camera."""
+    """Draw `count` pictures; every third moves to another street, light and camera."""
     for number in range(count):
         street, look = divmod(number, PER_STREET)
         rng = np.random.default_rng([seed, street])
@@ -62,7 +63,7 @@ def pictures(day: Day, count: int, seed: int) -> Iterator[Picture]:
         name = f"block-{seed}-{number:04d}"
         yield Picture(
             name, _head(world, light, camera, covers, statics), items,
-            tuple(_labels(camera, [*covers, *named], items)),
+            tuple(labels(camera, [*covers, *named], items)),
         )  # fmt: skip
 
 
@@ -108,7 +109,7 @@ def _spot(rng: Generator, camera: Camera, ys: tuple[float, float]) -> tuple[floa
 def _standing(
     rng: Generator, world: World, camera: Camera
 ) -> tuple[list[tuple[Placed, str]], list[Placed]]:
-    """Covers in all states, and a row of trees; covers with the class of each."""
+    """Covers in all states, rows of trees and lamps; covers with the class of each."""
     covers: list[tuple[Placed, str]] = []
     statics: list[Placed] = []
     for state in ("manhole_ok", "manhole_damaged", "manhole_missing"):
@@ -128,7 +129,15 @@ def _standing(
     for x in np.arange(-20.0, 60.0, float(rng.uniform(7, 11))):
         asset = f"tree:{FIRST_SEED + int(rng.integers(4))}"
         statics.append(Placed(asset, (float(x), world.road_half + 0.95, world.kerb), 0.0))
-    return covers, statics
+    return covers, [*statics, *_lamps(rng, world)]
+
+
+def _lamps(rng: Generator, world: World) -> Iterator[Placed]:
+    """A row of lamps on the camera's side, none of them right before it."""
+    asset, first = f"lamp:{rng.choice(COLOURS['lamp'])}", float(rng.uniform(-25, -15))
+    for x in np.arange(first, 60.0, float(rng.uniform(14, 22))):
+        if not -2 < x < 6:
+            yield Placed(asset, (float(x), -world.road_half - 0.5, world.kerb), 0.0)
 
 
 def _things(
@@ -172,7 +181,13 @@ def _asset(rng: Generator, kind: str) -> tuple[str, float]:
     return f"car:{body}:{colour('paint')}", float(rng.choice([0, 180]))
 
 
-def _labels(
+def _before(camera: Camera, one: Placed, other: Placed) -> bool:
+    """Whether one thing would hide another; whatever stands anywhere would hide the ground."""
+    near, far = (camera.depth_m(np.array([it.at]))[0] for it in (one, other))
+    return bool(near < far - 0.3) or other.asset.startswith("patch")
+
+
+def labels(
     camera: Camera, named: list[tuple[Placed, str]], others: tuple[Placed, ...]
 ) -> Iterator[str]:
     """Labels of what can be seen; what is mostly covered by something nearer has none."""
@@ -180,8 +195,8 @@ def _labels(
         box = in_picture(camera, placed.body())
         if box is None or min(box[2] - box[0], box[3] - box[1]) < MIN_BOX_PX:
             continue
-        own, away = silhouette(camera, placed.body()), camera.depth_m(np.array([placed.at]))[0]
-        nearer = [one for one in others if camera.depth_m(np.array([one.at]))[0] < away - 0.3]
+        own = silhouette(camera, placed.body())
+        nearer = [one for one in others if _before(camera, one, placed)]
         before = union_all([silhouette(camera, one.everything()) for one in nearer])
         if own.intersection(before).area < COVERED_SHARE * own.area:
             x1, y1, x2, y2 = (v / s for v, s in zip(box, (WIDTH, HEIGHT) * 2, strict=True))

@@ -54,14 +54,14 @@ def _crown(shape: Shape, rng: Random, centre: tuple[float, float, float]) -> Non
         shape.quad([at - u, at + v, at + u, at - v], green[number % 3])
 
 
-def lamp() -> Shape:
+def lamp(colour: str = "#8a8f94") -> Shape:
     """A lamp post of 7 m whose arm reaches over the road (+y)."""
     shape = Shape()
     shape.tube([(0, 0, 0), (0, 0, 0.6)], [0.14, 0.12], "metal:#70757a", 12)
     shape.tube(
         [(0, 0, 0.6), (0, 0, 6.6), (0, 0.5, 7.0), (0, 1.9, 7.15)],
         [0.08, 0.06, 0.05, 0.04],
-        "metal:#8a8f94",
+        f"metal:{colour}",
         10,
     )
     shape.box((0.26, 0.7, 0.12), (0, 1.95, 7.08), "plastic:#bfc3c6")

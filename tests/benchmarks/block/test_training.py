@@ -3,12 +3,22 @@ from pathlib import Path
 import pytest
 
 from benchmarks.block.actors import sprites
-from benchmarks.block.script import Day
-from benchmarks.block.statics import statics
-from benchmarks.block.training import CLASSES, PER_STREET, Picture, pictures, write_labels
+from benchmarks.block.geometry import Camera
+from benchmarks.block.script import SCRIPT, Day, load_day
+from benchmarks.block.statics import state_of, statics
+from benchmarks.block.things import Placed
+from benchmarks.block.training import (
+    CLASSES,
+    PER_STREET,
+    Picture,
+    labels,
+    pictures,
+    write_labels,
+)
 from edge_agent.model import default_folder, load_card
 
 COUNT = 24
+SCRIPTS = sorted(SCRIPT.parent.glob("*.yaml"))  # the demo's day, and every other one
 
 
 @pytest.fixture(scope="module")
@@ -23,18 +33,22 @@ def test_the_same_seed_draws_the_same_pictures_and_another_seed_others(
     assert next(iter(pictures(day, COUNT, 2))).head != found[0].head
 
 
-def test_no_world_camera_or_asset_variant_is_shared_with_the_demo(
-    day: Day, found: list[Picture]
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_no_world_camera_or_asset_variant_is_shared_with_a_clip(
+    script: Path, found: list[Picture]
 ) -> None:
-    demo = {placed.asset for placed in statics(day)}
+    day = load_day(script)
+    clips = {placed.asset for placed in statics(day)}
+    for cover in day.covers.values():
+        clips |= {placed.asset for placed in state_of(day, cover, "broken")}
     for hour in day.hours.values():
-        demo |= {placed.asset for parts in sprites(day, hour) for placed in parts}
+        clips |= {placed.asset for parts in sprites(day, hour) for placed in parts}
     cameras = {(c.at, c.heading_deg, c.down_deg, c.focal_px) for c in day.cameras.values()}
     for picture in found:
         used = {item["asset"] for item in picture.head["statics"]} | {
             p.asset for p in picture.items
         }
-        assert not used & demo
+        assert not used & clips
         camera = picture.head["camera"]
         assert picture.head["world"]["seed"] != day.world.seed
         assert (
@@ -71,3 +85,16 @@ def test_labels_are_written_in_yolo_s_layout(found: list[Picture], tmp_path: Pat
     files = sorted((tmp_path / "labels" / "train").glob("*.txt"))
     assert [file.stem for file in files] == [picture.name for picture in found]
     assert "8: vehicle" in (tmp_path / "data.yaml").read_text()
+
+
+def test_what_stands_on_a_cover_hides_it_though_its_middle_is_farther() -> None:
+    camera = Camera(
+        at=(0.0, -5.0, 5.0), heading_deg=30.0, down_deg=20.0, focal_px=500.0, width=640, height=360
+    )
+    cover = Placed("patch:1.3:0.4:#b0a99c", (10.0, 0.0, 0.0), 0.0)
+    van, bin_ = (
+        Placed("car:van:#b0b4b8", (11.2, 0.6, 0.0), 0.0),
+        Placed("bin:#3a8a50:1000:ok", (20.0, 3.0, 0.0), 0.0),
+    )
+    assert not list(labels(camera, [(cover, "manhole_ok")], (van,)))
+    assert len(list(labels(camera, [(cover, "manhole_ok")], (bin_,)))) == 1
