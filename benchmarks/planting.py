@@ -16,6 +16,7 @@ from edge_agent.config import load_agent, load_cameras
 from edge_agent.detections import CLASS_INDEX, Detections
 from edge_agent.detector import WHOLE, Detects, Job
 from edge_agent.frames import Picture
+from edge_agent.memory import keep_small
 from edge_agent.model import ModelCard
 from edge_agent.runtimes import Choice
 
@@ -66,6 +67,7 @@ class Planting:
 
 def main(path: str, looks_per_event: str) -> None:
     """Run the agent of a configuration file until it is killed."""
+    keep_small()
     agent = load_agent(Path(path))
     detector = Planting(detector_of(agent), int(looks_per_event))
     App(agent, load_cameras(agent.cameras), detector).run()

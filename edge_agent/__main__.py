@@ -43,10 +43,12 @@ def run(
     from edge_agent.app import App, detector_of
     from edge_agent.check import check_cameras_of
     from edge_agent.config import load_agent, load_cameras
+    from edge_agent.memory import keep_small
 
     def reread() -> None:
         check_cameras_of(load_agent(config))
 
+    keep_small()
     agent = load_agent(config)
     app = App(agent, load_cameras(agent.cameras), detector_of(agent), reread)
     for number in (signal.SIGTERM, signal.SIGINT):
