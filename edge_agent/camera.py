@@ -45,6 +45,9 @@ ARRIVALS_KEPT = 64
 # So many frames that nobody looks at wait to be decoded together: a third of a second at 25
 # frames/s, and no more than the next look has time for.
 BURST = 8
+# What waits is decoded one frame before the next look's, so that the look waits for its own only.
+SOON = 1.5
+SPACING_PACE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,8 @@ class _Playing:
     gate: DecodeGate
     arrivals: dict[int, Instant] = field(default_factory=dict)
     last_picture: Instant | None = None
+    last_packet: Instant | None = None
+    spacing_s: float = 0.0
     pending: list[Packet] = field(default_factory=list)
 
     @property
@@ -155,6 +160,12 @@ class _Playing:
 
     def arrived(self, packet: Packet, at: Instant) -> None:
         """Remember when the packet of a presentation time came, for the frame made from it."""
+        if self.last_packet is not None:
+            apart_s = at.seconds_since(self.last_packet)
+            self.spacing_s += (
+                SPACING_PACE * (apart_s - self.spacing_s) if self.spacing_s else apart_s
+            )
+        self.last_packet = at
         if packet.pts is not None:
             self.arrivals[packet.pts] = at
             if len(self.arrivals) > ARRIVALS_KEPT:
@@ -246,12 +257,17 @@ class Camera:
         if verdict == "alone":
             playing.pending.clear()
         playing.pending.append(packet)
-        if verdict == "alone" or playing.is_full or self._sinks.wait_s(at) <= 0 or not packet.size:
-            self._decode_pending(playing, at, alone=verdict == "alone")
+        alone = verdict == "alone"
+        if alone or playing.is_full or self._is_soon(playing, at) or not packet.size:
+            self._decode_pending(playing, at, alone=alone)
         self._check_pictures(playing, at)
 
+    def _is_soon(self, playing: _Playing, at: Instant) -> bool:
+        """Whether this frame or the next one is needed."""
+        return self._sinks.wait_s(at) <= SOON * playing.spacing_s
+
     def _decode_pending(self, playing: _Playing, at: Instant, *, alone: bool) -> None:
-        """Decode what has gathered, at the latest when the frame that just came is needed.
+        """Decode what has gathered, at the latest when the next frame will be needed.
 
         In a burst the decoder's tables and pictures stay in the processor's caches.
         """

@@ -213,6 +213,25 @@ def test_frames_that_nobody_needs_yet_are_decoded_together_each_with_its_own_mom
     assert sum(space > 0.02 for space in spaces) > 20
 
 
+def test_what_waits_is_decoded_before_the_frame_that_is_needed_comes(
+    clip: MakeClip, watch: Watch, until: Until
+) -> None:
+    decoded: list[int] = []
+    needed_s: list[float] = []
+
+    def until_needed(at: Instant) -> float:
+        needed_s.append(at.monotonic_s + 0.28)
+        left_s = needed_s[0] - at.monotonic_s
+        if left_s <= 0:
+            decoded.append(len(watched.frames))
+        return max(0.0, left_s)
+
+    watched = watch(str(clip(frames=12, keyframe_every=12)), wait_s=until_needed)
+    until(lambda: not watched.thread.is_alive(), "the end")
+    # One at once, seven that gathered; a slow machine has none of them waiting either.
+    assert decoded[0] >= 7
+
+
 def test_auto_decodes_key_frames_only_once_their_distance_is_known(
     clip: MakeClip, watch: Watch, until: Until
 ) -> None:
