@@ -5,7 +5,7 @@ together, and how long a look takes at three quarters of the row.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import floor
 from pathlib import Path
 from typing import Any
@@ -67,15 +67,9 @@ def _row(
     row: Row, clip: Path, detector: Detector, plan: Plan, say: Callable[[str], None]
 ) -> dict[str, Any]:
     allowed, alone = _allowed(row, clip, detector, plan)
-    windows: list[Window] = []
-
-    def holds(cameras: int) -> bool:
-        windows.append(Fleet(row, clip, detector, cameras).run(max(plan.seconds, 4 * row.every_s)))
-        say(f"{row.name}: {_told(windows[-1])}")
-        return windows[-1].holds
-
-    reached, _ = largest(holds, max(1, floor(FIRST_GUESS * allowed)))
-    part = Fleet(row, clip, detector, max(1, round(PART * reached))).run(plan.seconds)
+    search = _Search(row, clip, detector, plan.seconds, say)
+    reached = _carried(search, allowed)
+    part = Fleet(row, clip, detector, part_of(reached)).run(plan.seconds)
     say(f"{row.name}: {reached} cameras of {allowed:.1f} allowed; at 75 %: {_told(part)}")
     return {
         "row": row.name,
@@ -84,8 +78,45 @@ def _row(
         "share_of_allowed": round(reached / allowed, 3),
         "alone_per_s": alone,
         "at_part": asdict(part),
-        "windows": [asdict(window) for window in windows],
+        "windows": [asdict(window) for window in search.windows],
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Fleets of one row, tried one after the other."""
+
+    row: Row
+    clip: Path
+    detector: Detector
+    seconds: float
+    say: Callable[[str], None]
+    windows: list[Window] = field(default_factory=list)
+
+    def holds(self, cameras: int) -> bool:
+        """Whether so many cameras keep their interval."""
+        seconds = max(self.seconds, 4 * self.row.every_s)
+        window = Fleet(self.row, self.clip, self.detector, cameras).run(seconds)
+        self.windows.append(window)
+        self.say(f"{self.row.name}: {_told(window)}")
+        return window.holds
+
+
+def _carried(search: _Search, allowed: float) -> int:
+    return largest(search.holds, max(1, floor(FIRST_GUESS * allowed)))[0]
+
+
+def carried_now(row: Row, clip: Path, plan: Plan, say: Callable[[str], None]) -> int:
+    """How many cameras of a row this machine carries at the moment."""
+    detector = Detector(plan.model, choice=plan.choice)
+    detector.warm_up(1920, 1080)
+    allowed, _ = _allowed(row, clip, detector, plan)
+    return _carried(_Search(row, clip, detector, plan.seconds, say), allowed)
+
+
+def part_of(cameras: int) -> int:
+    """Three quarters of so many, never more."""
+    return max(1, floor(PART * cameras))
 
 
 def _allowed(

@@ -2,7 +2,9 @@
 
 A real broker, a real centre, a real agent under load. Issues are confirmed at their first look, so
 that nothing but the way itself is timed. The centre sends a receipt only after its commit, so the
-arrival of the receipt bounds the moment at which the case is in the database.
+arrival of the receipt bounds the moment at which the case is in the database. How many cameras the
+machine carries is found first, in the same run; three quarters of them are the load. The stills of
+a report come after it and are timed of their own.
 """
 
 import json
@@ -10,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,21 +20,24 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from benchmarks.density import Plan as DensityPlan
+from benchmarks.density import carried_now, part_of
 from benchmarks.fleet import Row
 from benchmarks.footage import CACHE, Footage
 from benchmarks.result import label, result
-from benchmarks.rounds import OtherLoad, load_summary, percentile
+from benchmarks.rounds import BusyShare, OtherLoad, load_summary, percentile
 from benchmarks.site import Site
 from edge_agent.runtimes import Choice
 
 WARM_S = 12.0
+SEARCH_S = 8.0
 EVENTS_PER_S = 0.5
 RULE = {"seen_m": 1, "of_n": 1, "dwell_s": 0, "clear_after_s": 600}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured: so many cameras of a row, for so long."""
+    """What is measured: so many cameras of a row (0: three quarters of all it carries), so long."""
 
     model: Path
     clip: Path | None
@@ -47,6 +52,8 @@ class Heard:
     """What passed on the broker: when each report was captured, published, and receipted."""
 
     captured_s: dict[int, float] = field(default_factory=dict)
+    raised: dict[str, float] = field(default_factory=dict)
+    shown_s: dict[str, float] = field(default_factory=dict)
     published_s: dict[int, float] = field(default_factory=dict)
     receipted_s: dict[int, float] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -59,6 +66,9 @@ class Heard:
                 captured = datetime.fromisoformat(body["captured_at"])
                 self.captured_s[body["seq"]] = captured.timestamp()
                 self.published_s[body["seq"]] = at_s
+                self.raised[body["issue_id"]] = captured.timestamp()
+            elif topic.endswith("/issue") and body.get("evidence"):
+                self.shown_s.setdefault(body["issue_id"], at_s)
             elif topic.endswith("/receipt"):
                 for first, last in body["ranges"]:
                     for seq in range(max(first, last - 1000), last + 1):
@@ -72,10 +82,45 @@ class Heard:
             if seq in moments_s and at_s > after_s
         ]
 
+    def shown_ms(self, after_s: float) -> list[float]:
+        """Return how long after its frame each report's stills were named, milliseconds."""
+        return [
+            1000 * (self.shown_s[issue_id] - at_s)
+            for issue_id, at_s in self.raised.items()
+            if issue_id in self.shown_s and at_s > after_s
+        ]
+
 
 def measure(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure; returns percentiles from frame to broker and from frame to case."""
-    clip, heard, others = Footage(plan.row.height).made(plan.clip), Heard(), OtherLoad()
+    clip, others = Footage(plan.row.height).made(plan.clip), OtherLoad()
+    carried = 0
+    if not plan.cameras:
+        search = DensityPlan(plan.model, plan.clip, plan.choice, (plan.row,), SEARCH_S)
+        carried = carried_now(plan.row, clip, search, say)
+        plan = replace(plan, cameras=part_of(carried))
+    body = result("latency", "from frame to case, confirmation time aside", plan.model)
+    body |= {"choice": label(plan.choice), "row": plan.row.name, "cameras": plan.cameras,
+             "carried": carried or None}  # fmt: skip
+    heard, looks = _run(plan, clip, say)
+    _add_figures(body, heard, plan, looks)
+    body["other_load"] = load_summary([others.share()])
+    return body
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the agent did in the measured time, from when on, and how busy the machine was."""
+
+    since_s: float
+    looks_per_s: float
+    dropped: float
+    busy_share: float
+
+
+def _run(plan: Plan, clip: Path, say: Callable[[str], None]) -> tuple[Heard, Counted]:
+    """Run the city for a while; returns what passed on the broker, and what the agent did."""
+    heard = Heard()
     with Site(CACHE / "latency", plan.model) as site:
         site.start_broker()
         site.start_centre()
@@ -84,27 +129,36 @@ def measure(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
         looked = site.wait_for(lambda: _looks(site) > 0, "the first look")
         say(f"{plan.cameras} cameras, {plan.row.name}: first look after {looked:.1f} s")
         threading.Event().wait(WARM_S)
-        began_s, looks = datetime.now(UTC).timestamp(), _looks(site)
+        began_s, before, busy = datetime.now(UTC).timestamp(), site.metrics(), BusyShare()
         threading.Event().wait(plan.seconds)
-        looks_per_s = (_looks(site) - looks) / plan.seconds
+        after, busy_share = site.metrics(), busy.share()
         client.loop_stop()
-    body = result("latency", "from frame to case, confirmation time aside", plan.model)
-    body |= {"choice": label(plan.choice), "row": plan.row.name, "cameras": plan.cameras}
-    published = heard.since_capture_ms(heard.published_s, began_s)
-    cased = heard.since_capture_ms(heard.receipted_s, began_s)
+
+    def more(name: str) -> float:
+        return after.get((name, ""), 0.0) - before.get((name, ""), 0.0)
+
+    looks_per_s = more("gridwatch_looks_total") / plan.seconds
+    return heard, Counted(began_s, looks_per_s, more("gridwatch_looks_dropped_total"), busy_share)
+
+
+def _add_figures(body: dict[str, Any], heard: Heard, plan: Plan, counted: Counted) -> None:
+    published = heard.since_capture_ms(heard.published_s, counted.since_s)
+    cased = heard.since_capture_ms(heard.receipted_s, counted.since_s)
+    shown = heard.shown_ms(counted.since_s)
     body["figures"] = {
         "frame to broker, ms median": {"median": round(percentile(published, 0.5), 1)},
         "frame to broker, ms p95": {"median": round(percentile(published, 0.95), 1)},
         "frame to case, ms median": {"median": round(percentile(cased, 0.5), 1)},
+        "frame to stills named, ms p95": {"median": round(percentile(shown, 0.95), 1)},
         "issues": {"median": len(cased)},
-        "looks/s": {"median": round(looks_per_s, 1)},
+        "looks/s": {"median": round(counted.looks_per_s, 1)},
         "looks/s asked for": {"median": plan.cameras * plan.row.per_s},
+        "looks dropped": {"median": counted.dropped},
+        "machine busy, %": {"median": round(100 * counted.busy_share)},
     }
     if cased:
         body["figures"]["frame to case, ms p95"] = {"median": round(percentile(cased, 0.95), 1)}
-    body["samples"] = {"to_broker_ms": published, "to_case_ms": cased}
-    body["other_load"] = load_summary([others.share()])
-    return body
+    body["samples"] = {"to_broker_ms": published, "to_case_ms": cased, "to_stills_ms": shown}
 
 
 def _start_agent(site: Site, plan: Plan, clip: Path) -> None:

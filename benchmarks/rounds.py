@@ -32,6 +32,20 @@ class OtherLoad:
         return max(0.0, ((now_s - busy_s) - (_own_s() - own_s)) / elapsed_s)
 
 
+class BusyShare:
+    """The share of the machine that was busy since this was made, by whomever."""
+
+    def __init__(self) -> None:
+        self._before = _busy_s(), perf_counter()
+
+    def share(self) -> float:
+        """Return it; 0 where the system does not tell."""
+        (busy_s, began_s), now_s = self._before, _busy_s()
+        if busy_s is None or now_s is None:
+            return 0.0
+        return (now_s - busy_s) / (max(1e-6, perf_counter() - began_s) * (os.cpu_count() or 1))
+
+
 @dataclass(slots=True)
 class Rounds:
     """What each round measured, by name, and how much of the machine others used in it."""

@@ -1,13 +1,15 @@
 """A report is timed from its frame to its receipt, whatever range the receipt names."""
 
 import json
+from typing import Any
 
 from benchmarks.latency import Heard
 
 
-def report(seq: int, phase: str = "raised") -> bytes:
+def report(seq: int, phase: str = "raised", **more: Any) -> bytes:
+    more = {"issue_id": f"i{seq}", "evidence": []} | more
     captured = "2026-01-01T00:00:10.000Z"
-    return json.dumps({"seq": seq, "phase": phase, "captured_at": captured}).encode()
+    return json.dumps({"seq": seq, "phase": phase, "captured_at": captured} | more).encode()
 
 
 def test_a_receipt_times_every_report_in_its_range_once() -> None:
@@ -27,3 +29,13 @@ def test_what_was_captured_before_the_measurement_does_not_count() -> None:
     heard, captured_s = Heard(), 1767225610.0
     heard.take("gridwatch/1/bench/gw-1/issue", report(1), captured_s)
     assert heard.since_capture_ms(heard.published_s, captured_s + 1) == []
+
+
+def test_the_stills_of_a_report_are_timed_by_the_first_report_that_names_them() -> None:
+    heard, captured_s = Heard(), 1767225610.0
+    heard.take("gridwatch/1/bench/gw-1/issue", report(1, issue_id="a"), captured_s + 0.05)
+    for seq, at_s in ((2, 0.9), (3, 1.4)):
+        body = report(seq, "updated", issue_id="a", evidence=[{"kind": "still"}])
+        heard.take("gridwatch/1/bench/gw-1/issue", body, captured_s + at_s)
+    assert [round(ms) for ms in heard.shown_ms(0)] == [900]
+    assert heard.shown_ms(captured_s + 1) == []
