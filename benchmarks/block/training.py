@@ -29,7 +29,7 @@ FIRST_SEED = 1000
 PER_STREET = 3
 MIN_BOX_PX = 7.0
 COVERED_SHARE = 0.6
-SAMPLES = 3
+SAMPLES = 2
 COLOURS = {
     "bin": ("#3a8a50", "#1f4f8a", "#4a4f55", "#8a7a2a"),
     "umbrella": ("#1f7a4a+#f0ead8", "#d8b030+#2a4a9a", "#7a2a6a+#efe8da", "#e0e0da+#3a8aa0"),

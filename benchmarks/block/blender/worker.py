@@ -88,7 +88,7 @@ class Stage:
     def _quick(self, cycles: Any) -> None:
         """What a few samples gain nothing from: choosing lights by tree costs half of the time."""
         cycles.use_light_tree = cycles.use_adaptive_sampling = False
-        cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 2, 1, 1
+        cycles.max_bounces = 1
         cycles.sampling_pattern = "BLUE_NOISE"
         cycles.denoising_prefilter = cycles.denoising_quality = "FAST"
 
