@@ -89,6 +89,7 @@ for _measure in (
     measures.compare,
     measures.scaling,
     measures.folds,
+    measures.ab,
     measures.draw,
 ):
     app.command()(_measure)

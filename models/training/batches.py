@@ -18,6 +18,7 @@ from models.training.recipe import Phase, Recipe
 from models.training.weather import any_weather
 
 STREET_SHAPE = (384, 640)
+STREET_PARTS = {"look": 0.45, "tile": 0.35, "frame": 0.2}  # of the real street views, by kind
 KEEP_VISIBLE = 0.35
 BOX_MIN_PX = 4.0
 PICTURE_WEATHER = 0.2
@@ -54,16 +55,13 @@ def _moved(
 class Sampler:
     """Draws items by their weight and turns them into samples of the wanted shape."""
 
-    def __init__(self, prepared: Prepared, seed: int) -> None:
+    def __init__(self, prepared: Prepared, seed: int, rendered_share: float = 0.0) -> None:
         self._prepared = prepared
         self._rng = np.random.default_rng(seed)
         kinds = np.array([item.kind for item in prepared.items])
         repeat = np.array([item.repeat for item in prepared.items])
         self._pictures = _weighted(kinds == "picture", repeat)
-        share = {"look": 0.45, "tile": 0.35, "frame": 0.2}
-        street = np.zeros(len(kinds))
-        for kind, part in share.items():
-            street[kinds == kind] = part / max((kinds == kind).sum(), 1)
+        street = street_weights(kinds, rendered_share)
         self._street = _weighted(street > 0, street)
 
     def reseed(self, seed: int, step: int) -> None:
@@ -166,6 +164,20 @@ class Sampler:
         return sample
 
 
+def street_weights(kinds: npt.NDArray[np.str_], rendered_share: float) -> npt.NDArray[np.float64]:
+    """Return how often each item is drawn as a street view, zero for what is none; sums to 1 or 0.
+
+    Rendered ones together have their share, the kinds made from real frames divide the rest.
+    """
+    real = {kind: part for kind, part in STREET_PARTS.items() if (kinds == kind).any()}
+    apart = rendered_share if (kinds == "rendered").any() else 0.0
+    parts = {kind: part / sum(real.values()) * (1 - apart) for kind, part in real.items()}
+    weights = np.zeros(len(kinds))
+    for kind, part in {**parts, "rendered": apart}.items():
+        weights[kinds == kind] = part / max((kinds == kind).sum(), 1)
+    return weights
+
+
 def _joined(canvas: Picture, parts: list[Sample]) -> Sample:
     labels = np.concatenate([p.labels for p in parts])
     unsure = np.concatenate([p.unsure for p in parts])
@@ -221,7 +233,8 @@ def batch_stream(
     """
     ready: queue.Queue[tuple[int, dict[str, torch.Tensor]] | None] = queue.Queue(maxsize=4)
     stop = threading.Event()
-    sampler = Sampler(prepared, recipe.seed)
+    share = recipe.rendered.share if recipe.rendered else 0.0
+    sampler = Sampler(prepared, recipe.seed, share)
 
     def work() -> None:
         for step in range(first_step, recipe.training.steps):

@@ -1,6 +1,7 @@
 """Export: the trained weights as ONNX files in a model folder with a draft card."""
 
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from models.training.errors import DataError, RefusedError
 from models.training.onnx_file import ByteDetector, sha256_of, write_onnx
 from models.training.prepared import Prepared
 from models.training.recipe import REPOSITORY, Recipe
+from models.training.rendered import LICENCE, SOURCE, rendered_folder
 from models.training.toolkit import build_model, fused_for_inference, load_weights
 
 CARD_NAME = "card.yaml"
@@ -80,11 +82,10 @@ def _check_same(recipe: Recipe, weights: Path, path: Path) -> None:
 
 def used_pictures(folder: Path) -> dict[str, int]:
     """Return how many pictures of each source were prepared for training."""
-    counts: dict[str, int] = {}
-    for item in Prepared.index(folder / "prepared"):
-        if item.kind in ("picture", "frame"):
-            counts[item.source] = counts.get(item.source, 0) + 1
-    return counts
+    items = Prepared.index(folder / "prepared")
+    if (rendered_folder(folder) / "index.json").is_file():
+        items += Prepared.index(rendered_folder(folder))
+    return dict(Counter(i.source for i in items if i.kind in ("picture", "frame", "rendered")))
 
 
 def commit_of_repository() -> str:
@@ -104,6 +105,9 @@ def draft_card(
     recipe: Recipe, files: list[dict[str, object]], used: dict[str, int]
 ) -> dict[str, Any]:
     """Return a card without figures: enough for an agent to run the model while it is measured."""
+    sources = [(s.name, s.licence) for s in recipe.sources]
+    if recipe.rendered:
+        sources.append((SOURCE, LICENCE))
     return {
         "schema": "card/1.0",
         "name": recipe.name,
@@ -123,8 +127,8 @@ def draft_card(
             "recipe": recipe.sha256,
             "commit": commit_of_repository(),
             "data": [
-                {"source": s.name, "licence": s.licence, "images": used.get(s.name, 0)}
-                for s in recipe.sources
+                {"source": name, "licence": licence, "images": used.get(name, 0)}
+                for name, licence in sources
             ],
         },
         "metrics": [],

@@ -1,4 +1,4 @@
-"""The workshop's measuring commands: speed, quantise, precision, compare, scaling, folds."""
+"""The workshop's measuring commands: speed, quantise, precision, compare, scaling, folds, ab."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from models.training.ab import Plan, difference_table, train_arms, verdict
 from models.training.classes import CLASSES
 from models.training.compare import class_table, summary_table
 from models.training.compare import compare as run_comparison
@@ -133,6 +134,31 @@ def folds(
     for s in result.scores:
         print(f"{s.class_name}: n={s.n} AP50 {s.ap50:.3f} ({s.ci95[0]:.2f}-{s.ci95[1]:.2f})")
     print(json.dumps({k: v for k, v in to_json(result).items() if k != "metrics"}))
+
+
+def ab(
+    rendered: Annotated[
+        Path, typer.Argument(help="folder that `python -m benchmarks.block training` wrote")
+    ],
+    recipe: RecipeOption,
+    work: WorkOption = None,
+    start: Annotated[
+        Path | None, typer.Option(help="weights that both arms start from; absent: the recipe's")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="training steps an arm")] = 200,
+    every: EveryOption = 1,
+) -> None:
+    """Train briefly twice, with and without rendered pictures, and judge both on real ones.
+
+    Figures are written to `ab/ab.json` in the work folder, too.
+    """
+    read, folder = opened(recipe, work)
+    plan = Plan(start or start_weights(read), steps, rendered)
+    models = list(train_arms(read, folder, plan))
+    pictures, scenes = val_pictures(read)[::every], make_val_street(read, folder)[::every]
+    rows = list(run_comparison(models, pictures, scenes, rounds=5))
+    print(class_table(rows), difference_table(*rows), verdict(*rows), sep="\n\n")
+    _write(folder / "ab" / "ab.json", [row.as_json() for row in rows])
 
 
 def _thresholds(folder: Path) -> dict[str, dict[str, float]]:

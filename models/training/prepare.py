@@ -19,6 +19,7 @@ from models.training.pictures import CCTV_SOURCE, LabelledPicture, Rows, some_pi
 from models.training.prepared import Item, Kind, write_index
 from models.training.pseudo import Found, find_all
 from models.training.recipe import DataSource, Recipe, shared_root
+from models.training.rendered import prepare_rendered
 from models.training.scenes import CANVAS, Scene, compose, cropped
 from models.training.weather import any_weather, compress
 
@@ -165,4 +166,5 @@ def prepare(recipe: Recipe, folder: Path) -> Path:
         with_broken_covers(groups, recipe.scenes.broken_covers, recipe.seed)
         items += _scene_items(frames, found, fitted, groups, recipe, target)
     write_index(target, items)
+    prepare_rendered(recipe, folder)
     return target

@@ -13,7 +13,7 @@ from models.training.detector import Picture
 from models.training.errors import DataError
 from models.training.pictures import Rows
 
-Kind = Literal["picture", "frame", "look", "tile"]
+Kind = Literal["picture", "frame", "look", "tile", "rendered"]
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,14 @@ class Item:
 
 
 class Prepared:
-    """A folder of prepared items, its JPEG bytes held in memory."""
+    """Folders of prepared items, one after the other, their JPEG bytes held in memory."""
 
-    def __init__(self, folder: Path) -> None:
-        self.items = self.index(folder)
-        self._bytes = [np.fromfile(folder / item.file, np.uint8) for item in self.items]
+    def __init__(self, *folders: Path) -> None:
+        indices = [(folder, self.index(folder)) for folder in folders]
+        self.items = [item for _, items in indices for item in items]
+        self._bytes = [
+            np.fromfile(f / item.file, np.uint8) for f, items in indices for item in items
+        ]
 
     @staticmethod
     def index(folder: Path) -> list[Item]:

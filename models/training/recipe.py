@@ -61,6 +61,16 @@ class Scenes(_Part):
     real_covers: dict[str, list[tuple[float, float, float, float]]] = {}
 
 
+class Rendered(_Part):
+    """Pictures of the virtual street block, as ``share`` of the street views that training draws.
+
+    ``folder`` is what ``python -m benchmarks.block training`` wrote; relative to the work folder.
+    """
+
+    folder: str = "block"
+    share: Share
+
+
 class Phase(_Part):
     """A stretch of training at one resolution; its first ``frozen`` layers learn nothing more."""
 
@@ -127,6 +137,7 @@ class Recipe(_Part):
     sources: list[DataSource]
     pseudo: PseudoLabels | None = None  # absent: all that counts is marked by hand
     scenes: Scenes
+    rendered: Rendered | None = None
     training: Training
     evaluation: Evaluation = Evaluation()
     export: Export
@@ -135,9 +146,10 @@ class Recipe(_Part):
     @property
     def sha256(self) -> str:
         """Hash of the recipe's content, independent of comments and order."""
-        return hashlib.sha256(
-            json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()
-        ).hexdigest()
+        content = self.model_dump(mode="json")
+        if self.rendered is None:  # as it was hashed before there were any
+            del content["rendered"]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def source(self, name: str) -> DataSource:
         """Return the named source; RecipeError where the recipe lacks it."""

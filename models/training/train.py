@@ -17,6 +17,7 @@ from models.training.classes import CLASSES
 from models.training.losses import MaskedLoss
 from models.training.prepared import Prepared
 from models.training.recipe import Recipe, Training, start_weights
+from models.training.rendered import rendered_folder
 from models.training.toolkit import build_model, load_weights, pick_device, save_weights
 
 GRADIENT_NORM_MAX = 10.0
@@ -179,7 +180,8 @@ def train(recipe: Recipe, folder: Path) -> Path:
     Writes ``checkpoint.pt`` every so many steps and ``log.csv`` beside it.
     """
     torch.manual_seed(recipe.seed)
-    prepared = Prepared(folder / "prepared")
+    folders = [folder / "prepared", *([rendered_folder(folder)] if recipe.rendered else [])]
+    prepared = Prepared(*folders)
     run = _start(recipe, pick_device())
     checkpoint, weights = folder / "checkpoint.pt", folder / "weights.safetensors"
     if checkpoint.is_file():

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the training extra")
 
-from models.training.batches import Sample, _moved, phase_at, to_tensors
+from models.training.batches import Sample, _moved, phase_at, street_weights, to_tensors
 from models.training.classes import CLASSES
 from models.training.losses import Region
 from models.training.recipe import REPOSITORY, read_recipe
@@ -48,3 +48,21 @@ def test_steps_walk_through_the_phases() -> None:
     first, *_, last = recipe.training.phases
     assert phase_at(recipe, 0) is first
     assert phase_at(recipe, recipe.training.steps - 1) is last
+
+
+@pytest.mark.parametrize(
+    ("kinds", "share", "expected"),
+    [
+        (["look", "tile", "frame"], 0.0, [0.45, 0.35, 0.2]),
+        (["look", "look", "tile", "frame", "picture"], 0.0, [0.225, 0.225, 0.35, 0.2, 0]),
+        (["look", "tile", "frame", "rendered"], 0.25, [0.3375, 0.2625, 0.15, 0.25]),
+        (["look", "rendered", "rendered"], 0.5, [0.5, 0.25, 0.25]),
+        (["look", "tile", "frame"], 0.25, [0.45, 0.35, 0.2]),  # none there: none drawn
+        (["frame", "rendered"], 0.0, [1, 0]),
+        (["picture"], 0.25, [0]),
+    ],
+)
+def test_street_views_are_drawn_by_kind_and_rendered_ones_by_their_share(
+    kinds: list[str], share: float, expected: list[float]
+) -> None:
+    assert street_weights(np.array(kinds), share).tolist() == pytest.approx(expected)
