@@ -79,16 +79,23 @@ def start(config: Path, log: Path) -> subprocess.Popen[bytes]:
 
 
 @contextmanager
-def running() -> Iterator[int]:
-    """Run a broker for a while in a temporary folder; gives its port."""
+def process() -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """Run a broker for a while in a temporary folder; gives its port and its process."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
-        process = start(write_config(folder, port), folder / "mosquitto.log")
+        started = start(write_config(folder, port), folder / "mosquitto.log")
         try:
-            yield port
+            yield port, started
         finally:
-            process.terminate()
-            process.wait(10)
+            started.terminate()
+            started.wait(10)
+
+
+@contextmanager
+def running() -> Iterator[int]:
+    """Run a broker for a while in a temporary folder; gives its port."""
+    with process() as (port, _):
+        yield port
 
 
 def _unpack(target: Path) -> None:

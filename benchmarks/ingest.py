@@ -6,39 +6,39 @@ commit. Afterwards the database is held against the truth: nothing lost, nothing
 it, in the same run, a bare subscriber that only parses takes the same messages.
 """
 
+import io
 import json
+import math
 import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-
 from benchmarks import broker
 from benchmarks.machine import ROOT, this_machine
-from benchmarks.mqtt_load import Fleet
-from benchmarks.traffic import MIX, Sent, Traffic
+from benchmarks.mqtt_load import Fleet, Recording, topic_of
+from benchmarks.traffic import MIX, Sent, Traffic, Truth
 from central_ingest.intake import Delivery, read
 from central_ingest.store.batches import file_batch
 from central_ingest.store.database import Engine, migrate, open_engine, reading
 from central_ingest.store.filing import FilingRules
 from central_ingest.store.fleet import list_workers
 from central_ingest.store.queries import count_everything
-from contract.topics import Leaf, subscription
 
 FLOORS = Path(__file__).parent / "ingest_floors.json"
+FLOOD_RATIO_MAX = 2.0
 _BODY_MAX = 1 << 18
 _SETTLE_S = 60.0
+_TICK_S = 0.01
 
 
 class IngestBenchError(Exception):
@@ -63,57 +63,108 @@ class Plan:
         return "postgresql" if self.database_url else "sqlite"
 
 
-@dataclass(slots=True)
 class Ledger:
-    """When each report was first published, and when its first receipt came."""
+    """When each report was first published, and when its first receipt came.
 
-    published: dict[tuple[int, int], float] = field(default_factory=dict)
-    latencies: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
-    receipted: set[tuple[int, int]] = field(default_factory=set)
-    receipts: int = 0
+    `told` holds the last seq of each agent before the run; its reports follow without gaps. The
+    last agent is the one that floods: nobody waits for its receipts, and how long they took is not
+    told. `flood_from_s` after `begin` parts what was published before from the rest.
+    """
+
+    def __init__(self, told: Sequence[int], flood_from_s: float = math.inf) -> None:
+        self._told = list(told)
+        self._flood_from_s = flood_from_s
+        self._published = [array("d") for _ in told]
+        self.calm, self.flooded = array("d"), array("d")
+        self.receipts = self.repeats = self.waiting = 0
+
+    def begin(self, now_s: float) -> None:
+        """Let the flood's time count from here."""
+        self._flood_from_s += now_s
+
+    def note_sent(self, agent: int, seq: int, at_s: float) -> None:
+        """Remember when a report was published first."""
+        published = self._published[agent]
+        if seq <= self._told[agent] + len(published):
+            self.repeats += 1
+        elif agent < len(self._told) - 1:
+            published.append(at_s)
+            self.waiting += 1
 
     def note_receipt(self, agent: int, body: bytes) -> None:
         """Count what a receipt holds."""
         now_s = time.perf_counter()
         self.receipts += 1
+        published, told = self._published[agent], self._told[agent] + 1
         for first, last in json.loads(body)["ranges"]:
-            for seq in range(first, last + 1):
-                key = (agent, seq)
-                if key not in self.receipted and key in self.published:
-                    self.receipted.add(key)
-                    self.latencies[agent].append(now_s - self.published[key])
-
-    @property
-    def waiting(self) -> int:
-        """Reports without a receipt."""
-        return len(self.published) - len(self.receipted)
+            for at in range(max(0, first - told), min(last - told + 1, len(published))):
+                if (sent_s := published[at]) >= 0:
+                    late = self.calm if sent_s < self._flood_from_s else self.flooded
+                    late.append(now_s - sent_s)
+                    published[at] = -1.0
+                    self.waiting -= 1
 
 
 def measure(plan: Plan) -> dict[str, Any]:
     """Run one measurement. Raises IngestBenchError, BrokerError."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gridwatch-bench-")))
-        port = stack.enter_context(broker.running())
+        load = Load.prepare(folder, plan)
+        port, process = stack.enter_context(broker.process())
         _wait_listening(port)
         config = _write_config(folder, port, plan)
-        traffic, engine = Traffic(plan.agents), _open(folder, plan)
-        prefilled = _prefill(engine, traffic, plan.open_cases)
+        engine = _open(folder, plan)
+        prefilled = _prefill(engine, load.prefilled)
         workers = stack.enter_context(_workers(config, plan.workers, folder))
         _wait_connected(engine, plan.workers, workers, folder)
-        ledger = Ledger()
-        fleet = Fleet(port, plan.agents, ledger.note_receipt)
+        flood_from_s = plan.seconds / 2 if plan.flood_per_s else math.inf
+        ledger = Ledger(load.told, flood_from_s)
+        fleet = Fleet(port, plan.agents + 1, ledger.note_receipt)
         stack.callback(fleet.close)
         fleet.wait_ready()
-        before = _cpu_seconds(workers)
-        run = _publish(fleet, traffic, ledger, plan)
-        used = _cpu_seconds(workers) - before
+        watched = {"ingest": [w.pid for w in workers], "broker": [process.pid],
+                   "generator": [os.getpid()]}  # fmt: skip
+        before = _cpu_seconds(watched)
+        ledger.begin(time.perf_counter())
+        run = _publish(fleet, load, ledger, plan)
+        used = {name: now_s - before[name] for name, now_s in _cpu_seconds(watched).items()}
         counts = _counts(engine)
         engine.dispose()
-        result = _result(plan, run, ledger, traffic, counts)
+        result = _result(plan, run, ledger, load.truth, counts)
         result["prefill_per_s"] = round(prefilled)
-        result["ingest_cpu_us_per_report"] = round(used / max(run.published, 1) * 1e6)
+        result["cpu_us_per_report"] = {
+            name: round(spent_s / max(run.published, 1) * 1e6) for name, spent_s in used.items()
+        }
     result["bare_subscriber_per_s"] = round(bare_subscriber_per_s(plan.agents))
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is sent, made beforehand, and the truth that it must end in."""
+
+    prefilled: list[Sent]
+    told: list[int]
+    mixed: Recording
+    flood: Recording
+    truth: Truth
+
+    @classmethod
+    def prepare(cls, folder: Path, plan: Plan) -> "Load":
+        """Make the reports of a plan, and those that fill the database before."""
+        traffic, mids = Traffic(plan.agents), [0] * (plan.agents + 1)
+        prefilled = list(traffic.prefill(plan.open_cases))
+        told = [0] * (plan.agents + 1)
+        for sent in prefilled:
+            told[sent.agent] = sent.seq
+        reports, flood = (int(rate * plan.seconds) for rate in (plan.rate_per_s, plan.flood_per_s))
+        mix = (traffic.next() for _ in range(reports))
+        mixed = Recording(folder / "mixed", mix, mids)
+        # The flood begins in the middle of the run, and comes from an agent beyond the others.
+        pouring = (traffic.next(agent=plan.agents) for _ in range(flood // 2))
+        return cls(
+            prefilled, told, mixed, Recording(folder / "flood", pouring, mids), traffic.truth
+        )
 
 
 def _wait_listening(port: int) -> None:
@@ -144,30 +195,22 @@ def _open(folder: Path, plan: Plan) -> Engine:
     return engine
 
 
-def _prefill(engine: Engine, traffic: Traffic, problems: int) -> float:
+def _prefill(engine: Engine, sent: list[Sent]) -> float:
     """File the cases that are open already; returns how many a second."""
     began = time.perf_counter()
-    batch: list[Sent] = []
-    for sent in traffic.prefill(problems):
-        batch.append(sent)
-        if len(batch) == 1000:
-            _file(engine, batch)
-            batch = []
-    if batch:
-        _file(engine, batch)
-    return problems / max(time.perf_counter() - began, 1e-9)
+    for first in range(0, len(sent), 1000):
+        _file(engine, sent[first : first + 1000])
+    return len(sent) / max(time.perf_counter() - began, 1e-9)
 
 
 def _file(engine: Engine, batch: list[Sent]) -> None:
     now = datetime.now(UTC)
-    messages = [read(Delivery(_topic(sent.agent), sent.body, now), _BODY_MAX) for sent in batch]
+    messages = [
+        read(Delivery(topic_of(sent.agent, "issue"), sent.body, now), _BODY_MAX) for sent in batch
+    ]
     done = file_batch(engine, messages, FilingRules(), now)
     if any(outcome == "quarantined" for _, outcome in done.outcomes):
         raise IngestBenchError(f"made-up reports were quarantined: {dict(done.outcomes)}")
-
-
-def _topic(agent: int) -> str:
-    return f"gridwatch/1/bench/gw-{agent:04d}/issue"
 
 
 @contextmanager
@@ -207,30 +250,22 @@ class Run:
     """What the generator did: `late_s` is how far behind its plan it ended."""
 
     published: int
-    repeats: int
     publish_s: float
     all_receipted_s: float
     late_s: float
 
 
-def _publish(fleet: Fleet, traffic: Traffic, ledger: Ledger, plan: Plan) -> Run:
-    total, flood = int(plan.rate_per_s * plan.seconds), int(plan.flood_per_s * plan.seconds)
-    sent = flooded = repeats = 0
+def _publish(fleet: Fleet, load: Load, ledger: Ledger, plan: Plan) -> Run:
+    streams = [_Stream(load.mixed, plan.rate_per_s, 0.0)]
+    if len(load.flood):
+        streams.append(_Stream(load.flood, plan.flood_per_s, plan.seconds / 2))
     began = time.perf_counter()
-    while sent < total or flooded < flood:
-        elapsed = time.perf_counter() - began
-        # What the broker does not take at once is not produced: the plan then runs late.
-        while sent < min(total, elapsed * plan.rate_per_s):
-            repeats += _send(fleet, ledger, traffic.next())
-            sent += 1
-            if sent % 200 == 0:
-                break
-        while flooded < min(flood, elapsed * plan.flood_per_s):
-            _send(fleet, ledger, traffic.next(agent=0))
-            flooded += 1
-            if flooded % 200 == 0:
-                break
-        fleet.serve(0.001)
+    while any(stream.left for stream in streams):
+        tick = time.perf_counter()
+        for stream in streams:
+            stream.offer_due(fleet, ledger, tick - began)
+        fleet.serve(0)
+        time.sleep(max(0.0, _TICK_S - (time.perf_counter() - tick)))
     publish_s = time.perf_counter() - began
     ends_s = time.perf_counter() + _SETTLE_S
     last_s, before = time.perf_counter(), ledger.waiting
@@ -238,26 +273,42 @@ def _publish(fleet: Fleet, traffic: Traffic, ledger: Ledger, plan: Plan) -> Run:
         fleet.serve(0.01)
         if ledger.waiting != before:
             last_s, before = time.perf_counter(), ledger.waiting
-    planned_s = max(plan.seconds, 1e-9)
-    return Run(sent + flooded, repeats, publish_s, last_s - began, publish_s - planned_s)
+    sent = sum(len(stream.recording) for stream in streams)
+    return Run(sent, publish_s, last_s - began, publish_s - plan.seconds)
 
 
-def _send(fleet: Fleet, ledger: Ledger, report: Sent) -> bool:
-    """Publish; says whether it was a repeat."""
-    key = (report.agent, report.seq)
-    repeated = key in ledger.published
-    if not repeated:
-        ledger.published[key] = time.perf_counter()
-    fleet.agents[report.agent].publish(report.body)
-    return repeated
+@dataclass(slots=True)
+class _Stream:
+    """A recording that is sent at a steady rate, from a moment on."""
+
+    recording: Recording
+    rate_per_s: float
+    from_s: float
+    sent: int = 0
+
+    @property
+    def left(self) -> int:
+        return len(self.recording) - self.sent
+
+    def offer_due(self, fleet: Fleet, ledger: Ledger, elapsed_s: float) -> None:
+        """What the broker does not take at once is not offered: the plan then runs late."""
+        due = min(len(self.recording), int((elapsed_s - self.from_s) * self.rate_per_s))
+        now_s, agents, seqs = time.perf_counter(), self.recording.agents, self.recording.seqs
+        for number in range(self.sent, due):
+            agent = agents[number]
+            ledger.note_sent(agent, seqs[number], now_s)
+            fleet.agents[agent].offer(self.recording.packet(number))
+        self.sent = max(self.sent, due)
 
 
-def _cpu_seconds(workers: list[subprocess.Popen[bytes]]) -> float:
-    ticks = 0
-    for worker in workers:
-        fields = Path(f"/proc/{worker.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+def _cpu_seconds(watched: dict[str, list[int]]) -> dict[str, float]:
+    """Processor seconds that these processes have used."""
+    return {name: sum(map(_cpu_of, pids)) for name, pids in watched.items()}
+
+
+def _cpu_of(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _counts(engine: Engine) -> dict[str, int]:
@@ -265,34 +316,25 @@ def _counts(engine: Engine) -> dict[str, int]:
         return count_everything(connection)
 
 
-def percentile(values: list[float], share: float) -> float:
+def percentile(ordered: Sequence[float], share: float) -> float:
     """The smallest value that at least `share` of all do not exceed; 0 without values."""
-    if not values:
-        return 0.0
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
 def _result(
-    plan: Plan, run: Run, ledger: Ledger, traffic: Traffic, counts: dict[str, int]
+    plan: Plan, run: Run, ledger: Ledger, truth: Truth, counts: dict[str, int]
 ) -> dict[str, Any]:
-    own = [t for agent, times in ledger.latencies.items() for t in times
-           if not (plan.flood_per_s and agent == 0)]  # fmt: skip
     flooding = plan.flood_per_s > 0
-    truth = traffic.truth
-    return {
+    result: dict[str, Any] = {
         "question": "reports a second from publish to committed case and receipt",
         "machine": this_machine().as_json(),
         "plan": asdict(plan) | {"database_url": None, "database": plan.database, "mix": MIX},
         "published": run.published,
-        "repeats": run.repeats,
+        "repeats": ledger.repeats,
         "published_per_s": round(run.published / run.publish_s),
         "committed_per_s": round(run.published / run.all_receipted_s),
         "generator_late_s": round(run.late_s, 2),
-        "report_to_receipt_s": {
-            name: round(percentile(own, share), 3)
-            for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0))
-        },
+        "report_to_receipt_s": _shares(ledger.flooded if flooding else ledger.calm),
         "receipts": ledger.receipts,
         "unreceipted": ledger.waiting,
         "lost": 0 if flooding else truth.reports - counts["reports"],
@@ -301,55 +343,64 @@ def _result(
         "cases_expected": None if flooding else truth.problems,
         "quarantined": counts["quarantined"],
     }
+    if flooding:
+        result["before_the_flood_s"] = _shares(ledger.calm)
+        result["flood_p99_ratio"] = round(
+            result["report_to_receipt_s"]["p99"] / max(result["before_the_flood_s"]["p99"], 0.001),
+            2,
+        )
+    return result
 
 
-def bare_subscriber_per_s(agents: int, messages: int = 40_000) -> float:
+def _shares(latencies: Sequence[float]) -> dict[str, float]:
+    ordered = sorted(latencies)
+    shares = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0))
+    return {name: round(percentile(ordered, share), 3) for name, share in shares}
+
+
+def bare_subscriber_per_s(agents: int, messages: int = 100_000) -> float:
     """Reports a second that a subscriber takes which only parses; same broker, same traffic."""
     traffic = Traffic(agents)
-    bodies = [next(iter(traffic.prefill(1))) for _ in range(messages)]
-    with broker.running() as port:
-        client = Client(
-            CallbackAPIVersion.VERSION2, client_id="bare", protocol=MQTTProtocolVersion.MQTTv5
-        )
-        came: list[float] = []
-
-        def on_message(_client: Client, _userdata: Any, message: MQTTMessage) -> None:
-            read(Delivery(message.topic, bytes(message.payload), datetime.now(UTC)), _BODY_MAX)
-            came.append(time.perf_counter())
-
-        client.on_message = on_message
+    command = [sys.executable, "-m", "benchmarks.bare_subscriber"]
+    with tempfile.TemporaryDirectory(prefix="gridwatch-bench-") as folder, broker.running() as port:
+        reports = (next(traffic.prefill(1)) for _ in range(messages))
+        recording = Recording(Path(folder) / "bare", reports, [0] * agents)
         _wait_listening(port)
-        client.connect("127.0.0.1", port)
-        client.subscribe(subscription(Leaf.ISSUE), qos=1)
-        client.loop_start()
-        fleet = Fleet(port, agents, lambda _agent, _body: None)
-        fleet.wait_ready()
-        for at, sent in enumerate(bodies):
-            fleet.agents[sent.agent].publish(sent.body)
-            if at % 100 == 0:
-                fleet.serve(0)
-        ends_s = time.monotonic() + _SETTLE_S
-        while len(came) < messages and time.monotonic() < ends_s:
-            fleet.serve(0.01)
-        fleet.close()
-        client.disconnect()
-        client.loop_stop()
-    if len(came) < 2:
-        raise IngestBenchError("the bare subscriber got nothing")
-    return (len(came) - 1) / (came[-1] - came[0])
+        with subprocess.Popen(  # noqa: S603 -- our own program
+            [*command, str(port), str(messages)], stdout=subprocess.PIPE, cwd=ROOT
+        ) as bare:
+            said = bare.stdout or io.BytesIO()
+            said.readline()
+            fleet = Fleet(port, agents, lambda _agent, _body: None)
+            fleet.wait_ready()
+            for at in range(messages):
+                fleet.agents[recording.agents[at]].offer(recording.packet(at))
+                if at % 1000 == 0:
+                    fleet.serve(0)
+            while bare.poll() is None:
+                fleet.serve(0.01)
+            fleet.close()
+            per_s = float(said.readline() or 0)
+    if bare.returncode:
+        raise IngestBenchError("the bare subscriber did not get everything")
+    return per_s
 
 
 def summary(result: dict[str, Any]) -> str:
     """One line for people."""
-    late = result["report_to_receipt_s"]
-    return (
+    late, cpu = result["report_to_receipt_s"], result["cpu_us_per_report"]
+    said = (
         f"{result['plan']['database']}, {result['plan']['agents']} agents, "
         f"{result['plan']['workers']} workers: {result['committed_per_s']} reports/s committed of "
         f"{result['published_per_s']} published; report to receipt p50 {late['p50']} s, "
         f"p99 {late['p99']} s; lost {result['lost']}, doubled {result['doubled_reports']}, cases "
-        f"{result['cases']} of {result['cases_expected']}; bare subscriber "
-        f"{result['bare_subscriber_per_s']}/s"
+        f"{result['cases']} of {result['cases_expected']}; processor time a report: ingest "
+        f"{cpu['ingest']} µs, broker {cpu['broker']} µs, generator {cpu['generator']} µs; bare "
+        f"subscriber {result['bare_subscriber_per_s']}/s"
     )
+    if "before_the_flood_s" in result:
+        said += f"; p99 before the flood {result['before_the_flood_s']['p99']} s"
+    return said
 
 
 def failed(result: dict[str, Any]) -> str | None:
@@ -361,6 +412,8 @@ def failed(result: dict[str, Any]) -> str | None:
         said.append(f"{result['committed_per_s']} reports/s, at least {floor['committed_per_s']}")
     if late_s > floor["p99_s"]:
         said.append(f"p99 {late_s} s, at most {floor['p99_s']} s")
+    if result.get("flood_p99_ratio", 0) > FLOOD_RATIO_MAX:
+        said.append(f"a flood makes p99 {result['flood_p99_ratio']} times as long")
     if result["lost"] or result["doubled_reports"] or result["quarantined"]:
         said.append("nothing lost, doubled or quarantined was expected")
     if result["cases_expected"] not in {None, result["cases"]}:

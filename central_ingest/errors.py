@@ -8,6 +8,8 @@ CentreError
 │   └── StoreUnavailable     the database cannot be used now; the same step may work later
 ├── UnreadableMessage        bytes from the broker that are no message of ours
 ├── SubscriberStopped        the MQTT network thread ended unasked
+├── BrokerAway               the broker does not answer, or refuses; the same step may work later
+├── MalformedPacket          bytes from the broker that are no MQTT 5
 ├── ConflictingReport        the same issue and revision came before with another body
 ├── UnstorableReport         a report that the contract allows and no table can hold
 ├── StepError
@@ -57,6 +59,14 @@ class UnreadableMessage(CentreError):
 
 class SubscriberStopped(CentreError):
     """The network thread ended although nobody asked it to."""
+
+
+class BrokerAway(CentreError):
+    """The broker does not answer, or refuses the connection; the same step may work later."""
+
+
+class MalformedPacket(CentreError):
+    """Bytes from the broker that are no MQTT 5: the connection cannot go on."""
 
 
 class ConflictingReport(CentreError):

@@ -6,12 +6,12 @@ The agent named in the topic is the identity: a payload that says otherwise is n
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct, field
 from pydantic import ValidationError
 
 from central_ingest.errors import UnreadableMessage
@@ -36,8 +36,7 @@ _REASON_MAX = 500
 _SHOWN_MAX = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True, gc=False):
     """One message as the broker handed it over, with its MQTT user properties."""
 
     topic: str
@@ -46,16 +45,14 @@ class Delivery:
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxSeq:
+class OutboxSeq(Struct, frozen=True, gc=False):
     """A report's place in its agent's outbox: what receipts count."""
 
     outbox_id: UUID
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Readable:
+class Readable(Struct, frozen=True, gc=False):
     """A message that was understood."""
 
     delivery: Delivery
@@ -63,8 +60,7 @@ class Readable:
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True, gc=False):
     """A message that goes to quarantine; receipted where `address` and `place` are known."""
 
     delivery: Delivery

@@ -1,48 +1,58 @@
 """MQTT → deliveries in batches; PUBACK only when told that a batch is committed.
 
-The network thread puts deliveries into a queue; the broker sends at most `receive_maximum` of
-them without a PUBACK, and more than that are not taken, so the queue is bounded: back-pressure
-goes to the broker, not into memory. PUBACKs are sent in the order in which messages came. One
-belongs to the connection on which its message came: after a reconnect the broker sends the message
-again, and the old PUBACK is not sent.
+The network thread only moves bytes: it connects, reads what comes into a queue and sends what
+waits. Packets are taken apart by the thread that files them, so that the two do not fight for the
+interpreter. The broker sends at most `receive_maximum` messages without a PUBACK, and beyond
+`_HELD_MAX` bytes nothing is read: back-pressure goes to the broker, not into memory. PUBACKs are
+sent in the order in which messages came. One belongs to the connection on which its message came:
+after a reconnect the broker sends the message again, and the old PUBACK is not sent.
 """
 
 import logging
-import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from random import SystemRandom
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
+import mqtt5
+from msgspec import Struct
 
 from central_ingest.clock import Now
 from central_ingest.config import BrokerSettings, IngestSettings
-from central_ingest.errors import SubscriberStopped
+from central_ingest.errors import BrokerAway, MalformedPacket, SubscriberStopped
 from central_ingest.intake import READ_LEAVES, Delivery
+from central_ingest.mqtt import Connection, Wakeup
+from central_ingest.packets import SUBSCRIBE_MID, Outgoing, PacketReader, Publish
 from contract.messages import Command, encode
 from contract.topics import AgentAddress, Leaf, subscription
 
 _log = logging.getLogger(__name__)
-_RECEIPTS_WAITING_MAX = 10_000
+_WAITING_MAX = 10_000
+_HELD_MAX = 64 << 20
+_IDLE_S = 5.0
 _LOOK_S = 0.005
+_STOP_S = 10.0
+_FAILED = 0x80
+_chance = SystemRandom()
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True, gc=False):
     """A delivery, with what its PUBACK needs."""
 
     delivery: Delivery
     connection_id: int
-    mid: int
-    qos: int
+    mid: int | None
+
+
+class _Chunk(Struct, frozen=True, gc=False):
+    """Bytes as they came."""
+
+    connection_id: int
+    arrived_s: float
+    arrived_at: datetime
+    data: bytes
 
 
 class Subscriber:
@@ -51,43 +61,27 @@ class Subscriber:
     def __init__(
         self, client_id: str, broker: BrokerSettings, limits: IngestSettings, now: Now
     ) -> None:
+        self._client_id = client_id
         self._broker = broker
         self._limits = limits
         self._now = now
-        self._queue: deque[Received] = deque()
+        self._chunks: deque[_Chunk] = deque()
+        self._came_bytes = self._taken_bytes = 0
+        self._ready: deque[tuple[float, Received]] = deque()
+        self._reader = PacketReader()
+        self._reader_of = 0
         self._arrived = threading.Event()
-        # Held while PUBACKs and receipts are handed to the client and while a connection ends,
+        # Held while PUBACKs and receipts are handed over and while a connection begins or ends,
         # so that nothing of an old connection reaches a new one.
         self._lock = threading.Lock()
+        self._outgoing = Outgoing()
         self._connection_id = 0
         self._connected = False
+        self._given_up: tuple[int, str] | None = None
         self._stopping = threading.Event()
+        self._wakeup = Wakeup()
+        self._thread = threading.Thread(target=self._run, name="mqtt")
         self.detail = f"connecting to {broker.host}:{broker.port}"
-        self._client = self._make_client(client_id)
-
-    def _make_client(self, client_id: str) -> Client:
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            protocol=MQTTProtocolVersion.MQTTv5,
-            manual_ack=True,
-        )
-        client.on_connect = self._on_connect
-        client.on_connect_fail = self._on_connect_fail
-        client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
-        client.max_queued_messages_set(_RECEIPTS_WAITING_MAX)
-        # Receipts must not wait for each other: PUBACKs follow them in order.
-        client.max_inflight_messages_set(0)
-        client.reconnect_delay_set(1, self._broker.reconnect_max_s)
-        if self._broker.username is not None:
-            secret = self._broker.password
-            client.username_pw_set(
-                self._broker.username, secret.get_secret_value() if secret else None
-            )
-        if self._broker.tls_ca is not None:
-            client.tls_set_context(ssl.create_default_context(cafile=str(self._broker.tls_ca)))
-        return client
 
     @property
     def connected(self) -> bool:
@@ -96,112 +90,172 @@ class Subscriber:
 
     def start(self) -> None:
         """Connect, and reconnect for ever with growing pauses; returns at once."""
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = self._broker.session_expiry_s
-        properties.ReceiveMaximum = self._limits.receive_maximum
-        self._client.connect_async(
-            self._broker.host,
-            self._broker.port,
-            keepalive=self._broker.keepalive_s,
-            clean_start=False,
-            properties=properties,
-        )
-        self._client.loop_start()
+        self._thread.start()
 
     def stop(self) -> None:
-        """Leave the broker; what was not acknowledged stays with it."""
+        """Send what waits, leave the broker; what was not acknowledged stays with it."""
         self._stopping.set()
-        self._client.disconnect()
-        self._client.loop_stop()
+        self._wakeup.ring()
+        if self._thread.ident is not None:
+            self._thread.join(_STOP_S)
+        self._wakeup.close()
 
     def take(self, wait_s: float) -> list[Received]:
         """The next batch; empty when nothing came for `wait_s`.
 
-        A batch ends at `batch_size` deliveries, or `batch_ms` after its first, or when as many
-        came as the broker sends without a PUBACK. Raises SubscriberStopped.
+        A batch ends at `batch_size` deliveries, or `batch_ms` after its first came. Raises
+        SubscriberStopped.
         """
-        if not self._queue and not self._arrived.wait(wait_s):
+        self._arrived.clear()
+        self._unpack()
+        if not self._ready and not self._arrived.wait(wait_s):
             self._check_thread()
             return []
-        ends_s = time.monotonic() + self._limits.batch_ms / 1000
-        while len(self._queue) < self._limits.batch_size and not self._stopping.is_set():
-            left_s = ends_s - time.monotonic()
-            if left_s <= 0:
+        self._unpack()
+        while self._ready and len(self._ready) < self._limits.batch_size:
+            left_s = self._ready[0][0] + self._limits.batch_ms / 1000 - time.monotonic()
+            if left_s <= 0 or self._stopping.wait(min(left_s, _LOOK_S)):
                 break
-            self._stopping.wait(min(left_s, _LOOK_S))
-        self._arrived.clear()
-        return [
-            self._queue.popleft() for _ in range(min(len(self._queue), self._limits.batch_size))
-        ]
+            self._unpack()
+        size = min(len(self._ready), self._limits.batch_size)
+        return [self._ready.popleft()[1] for _ in range(size)]
 
     def acknowledge(self, batch: Sequence[Received]) -> int:
         """PUBACK what came on the present connection; returns how many that were."""
         with self._lock:
+            if not self._connected:
+                return 0
             mine = [
-                one for one in batch if self._connected and one.connection_id == self._connection_id
+                one.mid
+                for one in batch
+                if one.connection_id == self._connection_id and one.mid is not None
             ]
-            for one in mine:
-                self._client.ack(one.mid, one.qos)
+            self._outgoing.acknowledge(mine)
+        self._wakeup.ring()
         return len(mine)
 
     def send_receipts(self, receipts: Sequence[tuple[AgentAddress, bytes]]) -> int:
         """Publish receipts; while disconnected they are dropped, for agents ask again."""
-        with self._lock:
-            if not self._connected:
-                return 0
-            for address, body in receipts:
-                self._client.publish(address.topic(Leaf.RECEIPT), body, qos=1)
-        return len(receipts)
+        return self._publish([(to.topic(Leaf.RECEIPT), body) for to, body in receipts])
 
     def send_commands(self, commands: Sequence[tuple[AgentAddress, Command]]) -> int:
         """Publish commands; those that are lost on the way are offered again by who asks."""
-        with self._lock:
-            if not self._connected:
-                return 0
-            for address, command in commands:
-                self._client.publish(address.topic(Leaf.COMMAND), encode(command), qos=1)
-        return len(commands)
-
-    def _check_thread(self) -> None:
-        names = {thread.name for thread in threading.enumerate()}
-        if not any(name.startswith("paho-mqtt-client") for name in names):
-            raise SubscriberStopped("the MQTT network thread ended; ingest must start again")
-
-    def _on_connect(
-        self,
-        client: Client,
-        userdata: Any,
-        flags: ConnectFlags,
-        reason: ReasonCode,
-        properties: Properties | None,
-    ) -> None:
-        del userdata, properties
-        if reason.is_failure:
-            self._lose(f"the broker refused the connection: {reason}")
-            return
-        with self._lock:
-            self._connected = True
-            self.detail = f"connected to {self._broker.host}:{self._broker.port}"
-        _log.info("%s, session present: %s", self.detail, flags.session_present)
-        options = SubscribeOptions(qos=1)
-        client.subscribe(
-            [(subscription(leaf, share=self._broker.share), options) for leaf in READ_LEAVES]
+        return self._publish(
+            [(to.topic(Leaf.COMMAND), encode(command)) for to, command in commands]
         )
 
-    def _on_connect_fail(self, client: Client, userdata: Any) -> None:
-        del client, userdata
-        self._lose(f"no broker answers at {self._broker.host}:{self._broker.port}; trying again")
+    def _publish(self, messages: Sequence[tuple[str, bytes]]) -> int:
+        if not messages:
+            return 0
+        with self._lock:
+            if not self._connected or len(self._outgoing) + len(messages) > _WAITING_MAX:
+                return 0
+            for topic, body in messages:
+                self._outgoing.publish(topic, body)
+        self._wakeup.ring()
+        return len(messages)
 
-    def _on_disconnect(
-        self,
-        client: Client,
-        userdata: Any,
-        flags: DisconnectFlags,
-        reason: ReasonCode,
-        properties: Properties | None,
-    ) -> None:
-        del client, userdata, flags, properties
-        self._lose(f"the broker is away: {reason}")
+    def _check_thread(self) -> None:
+        if not self._thread.is_alive():
+            raise SubscriberStopped("the MQTT network thread ended; ingest must start again")
+
+    # -- what came, on the thread that files it
+
+    def _unpack(self) -> None:
+        """Take apart what came, up to a batch."""
+        while self._chunks and len(self._ready) < self._limits.batch_size:
+            chunk = self._chunks.popleft()
+            self._taken_bytes += len(chunk.data)
+            if chunk.connection_id != self._reader_of:
+                self._reader, self._reader_of = PacketReader(), chunk.connection_id
+            try:
+                for packet in self._reader.feed(chunk.data):
+                    self._note(packet, chunk)
+            except MalformedPacket as error:
+                self._give_up(chunk.connection_id, f"the broker is away: {error}")
+
+    def _note(self, packet: object, chunk: _Chunk) -> None:
+        if isinstance(packet, Publish):
+            delivery = Delivery(packet.topic, packet.body, chunk.arrived_at, packet.properties)
+            received = Received(delivery, chunk.connection_id, packet.mid)
+            self._ready.append((chunk.arrived_s, received))
+        elif isinstance(packet, mqtt5.PubAckPacket):
+            with self._lock:
+                if chunk.connection_id == self._connection_id:
+                    self._outgoing.acknowledged(packet.packet_id)
+                waiting = len(self._outgoing) > 0
+            if waiting:
+                self._wakeup.ring()
+        elif isinstance(packet, mqtt5.SubAckPacket):
+            refused = [code.name for code in packet.reason_codes if int(code) >= _FAILED]
+            if refused:
+                self._give_up(chunk.connection_id, f"the broker refuses to deliver: {refused[0]}")
+        elif isinstance(packet, mqtt5.DisconnectPacket):
+            said = packet.reason_code.name if packet.reason_code is not None else "no reason"
+            self._give_up(chunk.connection_id, f"the broker is away: {said}")
+
+    def _give_up(self, connection_id: int, detail: str) -> None:
+        """Let the network thread end this connection and begin another one."""
+        self._given_up = (connection_id, detail)
+        self._wakeup.ring()
+
+    # -- the network thread
+
+    def _run(self) -> None:
+        pause_s = 1.0
+        while not self._stopping.is_set():
+            try:
+                line = Connection(
+                    self._broker, self._client_id, self._limits.receive_maximum, self._wakeup
+                )
+            except BrokerAway as error:
+                self._lose(str(error))
+                self._stopping.wait(pause_s * _chance.uniform(0.75, 1.0))
+                pause_s = min(2 * pause_s, self._broker.reconnect_max_s)
+                continue
+            pause_s = 1.0
+            try:
+                self._pump(line, self._begin(line))
+            except BrokerAway as error:
+                self._lose(str(error))
+                self._stopping.wait(_chance.uniform(0.0, 1.0))
+            finally:
+                line.close()
+
+    def _begin(self, line: Connection) -> int:
+        with self._lock:
+            self._outgoing = Outgoing(line.window)
+            self._connected = True
+            self.detail = f"connected to {self._broker.host}:{self._broker.port}"
+        _log.info("%s, session present: %s", self.detail, line.session_present)
+        return self._connection_id
+
+    def _pump(self, line: Connection, connection_id: int) -> None:
+        """Move bytes until told to stop. Raises BrokerAway when the connection ended."""
+        unsent = self._subscribe_packet()
+        while True:
+            if self._given_up is not None and self._given_up[0] == connection_id:
+                raise BrokerAway(self._given_up[1])
+            if line.all_sent:
+                with self._lock:
+                    unsent += self._outgoing.take()
+            if self._stopping.is_set():
+                line.leave(unsent)
+                return
+            taking = self._came_bytes - self._taken_bytes < _HELD_MAX
+            data = line.exchange(_IDLE_S if taking else _LOOK_S, unsent, taking=taking)
+            unsent = b""
+            if data:
+                self._came_bytes += len(data)
+                self._chunks.append(_Chunk(connection_id, time.monotonic(), self._now(), data))
+                self._arrived.set()
+
+    def _subscribe_packet(self) -> bytes:
+        qos = mqtt5.QoS.AT_LEAST_ONCE
+        filters = [subscription(leaf, share=self._broker.share) for leaf in READ_LEAVES]
+        return mqtt5.SubscribePacket(
+            SUBSCRIBE_MID, [mqtt5.TopicFilter(one, max_qos=qos) for one in filters]
+        ).write()
 
     def _lose(self, detail: str) -> None:
         with self._lock:
@@ -210,21 +264,3 @@ class Subscriber:
             if detail != self.detail and not self._stopping.is_set():
                 _log.warning("%s", detail)
             self.detail = detail
-
-    def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
-        """Wait where the queue is full: that is the back-pressure on the broker."""
-        del client, userdata
-        properties = dict(getattr(message.properties, "UserProperty", []))
-        delivery = Delivery(_topic(message), bytes(message.payload), self._now(), properties)
-        received = Received(delivery, self._connection_id, message.mid, message.qos)
-        while len(self._queue) >= self._limits.receive_maximum and not self._stopping.is_set():
-            self._stopping.wait(_LOOK_S)
-        self._queue.append(received)
-        self._arrived.set()
-
-
-def _topic(message: MQTTMessage) -> str:
-    try:
-        return str(message.topic)
-    except UnicodeDecodeError:
-        return repr(message)

@@ -18,7 +18,7 @@ PURE = {
     "edge_agent.edges", "edge_agent.luma", "edge_agent.known_view", "edge_agent.health",
     "edge_agent.reports", "edge_agent.detections", "edge_agent.looks",
     "edge_agent.policy", "edge_agent.sun", "edge_agent.suppressions", "edge_agent.presence", "edge_agent.issue_state", "edge_agent.grid",
-    "central_ingest.dedup", "central_ingest.spots", "central_ingest.grouping", "central_ingest.parsing", "central_ingest.receipts", "central_ingest.fairness", "central_ingest.cases", "central_ingest.calendar",
+    "central_ingest.dedup", "central_ingest.spots", "central_ingest.grouping", "central_ingest.parsing", "central_ingest.packets", "central_ingest.receipts", "central_ingest.fairness", "central_ingest.cases", "central_ingest.calendar",
 }  # fmt: skip
 IMPURE_LIBRARIES = {
     "logging", "socket", "sqlite3", "subprocess", "threading", "time", "random", "urllib",
@@ -30,7 +30,8 @@ HOMES = {
     "av": r"edge_agent\.(video|clips|hardware)$|benchmarks\.|models\.",
     "onnxruntime": r"edge_agent\.runtimes\.|benchmarks\.|models\.",
     "openvino": r"edge_agent\.runtimes\.|benchmarks\.|models\.",
-    "paho": r"edge_agent\.mqtt$|central_ingest\.subscriber$|benchmarks\.",
+    "paho": r"edge_agent\.mqtt$|benchmarks\.",
+    "mqtt5": r"central_ingest\.(mqtt|packets|subscriber)$",
     "sqlite3": r"edge_agent\.(store|command_book)$|central_ingest\.store\.",
     "sqlite_utils": r"edge_agent\.store$|central_ingest\.store\.",
     "sqlalchemy": r"central_ingest\.(store\.|store$)",

@@ -8,15 +8,18 @@ bool, lists for JSON) and are kept exactly as `tables` would keep them: a test c
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import JSON, Column, Connection, LargeBinary, String, Table, Uuid
 from sqlalchemy.dialects import postgresql, sqlite
 
 from central_ingest.store.tables import UtcDateTime
 
+_encode_json = msgspec.json.Encoder().encode
+_decode_json = msgspec.json.Decoder().decode
 _PG = postgresql.dialect()  # type: ignore[no-untyped-call]
 Values = Sequence[Any]
 
@@ -169,9 +172,10 @@ def _array_type(key: Any) -> str:
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value)
+    return _encode_json(value).decode()
 
 
+@lru_cache(maxsize=1024)  # a batch writes its own moment thousands of times
 def _text_of(time: datetime) -> str:
     """A time as SQLite keeps it; all of ours are UTC."""
     if time.tzinfo is not UTC:
@@ -180,11 +184,11 @@ def _text_of(time: datetime) -> str:
 
 
 def _time_of(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    return datetime.fromisoformat(text + "+00:00")
 
 
 def _hex(value: UUID) -> str:
-    return value.hex
+    return f"{value.int:032x}"
 
 
 @cache
@@ -195,7 +199,7 @@ def _coders(
     known: list[tuple[type[Any], Callable[[Any], Any], Callable[[Any], Any]]] = [
         (Uuid, _hex, UUID),
         (UtcDateTime, _text_of, _time_of),
-        (JSON, _dump, json.loads),
+        (JSON, _dump, _decode_json),
     ]
     write, read = [], []
     for at, column in enumerate(columns):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,9 @@ from central_ingest.store.desk import SHOWN, Desk, HeldCase, HeldSighting
 from central_ingest.store.recurrence import note_recurrences
 from contract.messages import EvidenceRef, Phase, Severity
 
+# Enum members tell their values slowly, and these are asked for by every report.
 _LIVE = {Phase.RAISED.value, Phase.UPDATED.value}
+_URGENT, _NORMAL = Severity.URGENT.value, Severity.NORMAL.value
 _REPORT = (
     "issue_id", "revision", "agent_id", "outbox_id", "seq", "phase", "received_at", "body_sha256",
     "body",
@@ -184,22 +187,33 @@ def refresh(case: HeldCase) -> None:
     if not held:
         case.cameras = []
         return
-    newest = max(held, key=lambda one: (one.phase in _LIVE, one.last_seen_at, one.score))
-    case.category = newest.category
-    urgent = any(one.severity == Severity.URGENT.value for one in held)
-    case.severity = (Severity.URGENT if urgent else Severity.NORMAL).value
-    case.presence = presence_of([Phase(one.phase) for one in held]).value
-    case.first_seen_at = min(one.first_seen_at for one in held)
-    case.last_seen_at = max(one.last_seen_at for one in held)
+    first = held[0]
+    newest, urgent, begun, seen = first, False, first.first_seen_at, first.last_seen_at
+    best: HeldSighting | None = None
+    for one in held:
+        if one is not first and _newness(one) > _newness(newest):
+            newest = one
+        urgent = urgent or one.severity == _URGENT
+        begun, seen = min(begun, one.first_seen_at), max(seen, one.last_seen_at)
+        if one.error_m is not None and (best is None or one.error_m < (best.error_m or 0.0)):
+            best = one
+    case.category, case.severity = newest.category, _URGENT if urgent else _NORMAL
+    case.presence = _presence(frozenset(one.phase for one in held))
+    case.first_seen_at, case.last_seen_at = begun, seen
     case.cameras = sorted({one.camera_id for one in held})
-    placed = [one for one in held if one.error_m is not None]
-    if placed:
-        best = min(placed, key=lambda one: one.error_m or 0.0)
-        case.lon, case.lat, case.error_m = best.lon, best.lat, best.error_m
-    else:
-        case.lon = case.lat = case.error_m = None
+    placed = (best.lon, best.lat, best.error_m) if best is not None else (None, None, None)
+    case.lon, case.lat, case.error_m = placed
     part = next((one.component for one in held if one.component), (None, None))
     case.component_id, case.component_standard = part
+
+
+def _newness(one: HeldSighting) -> tuple[bool, datetime, float]:
+    return one.phase in _LIVE, one.last_seen_at, one.score
+
+
+@cache
+def _presence(phases: frozenset[str]) -> str:
+    return presence_of(Phase(phase) for phase in phases).value
 
 
 def _give_pictures(connection: Connection, cases: Iterable[HeldCase]) -> None:

@@ -1,10 +1,14 @@
 """The ingest benchmark: its arithmetic, and that it finds what went wrong."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.ingest import Ledger, failed, percentile
+from benchmarks.mqtt_load import Recording, topic_of
+from benchmarks.traffic import Traffic
+from central_ingest.packets import PacketReader
 
 GOOD: dict[str, Any] = {
     "plan": {"database": "sqlite"},
@@ -20,14 +24,39 @@ GOOD: dict[str, Any] = {
 
 @pytest.mark.parametrize(("share", "value"), [(0.5, 51), (0.99, 100), (1.0, 100), (0.0, 1)])
 def test_a_percentile_is_one_of_the_values(share: float, value: float) -> None:
-    assert percentile([float(n) for n in range(100, 0, -1)], share) == value
+    assert percentile([float(n) for n in range(1, 101)], share) == value
 
 
 def test_a_receipt_counts_each_report_once() -> None:
-    ledger = Ledger({(0, 1): 0.0, (0, 2): 0.0})
+    ledger = Ledger([4, 0])
+    for seq in (5, 6, 5, 3):
+        ledger.note_sent(0, seq, 0.0)
     for _ in range(2):
-        ledger.note_receipt(0, b'{"ranges": [[1, 2]]}')
-    assert (ledger.waiting, len(ledger.latencies[0]), ledger.receipts) == (0, 2, 2)
+        ledger.note_receipt(0, b'{"ranges": [[3, 6]]}')
+    assert (ledger.waiting, len(ledger.calm), ledger.receipts, ledger.repeats) == (0, 2, 2, 2)
+
+
+def test_how_long_others_wait_is_parted_by_the_flood() -> None:
+    ledger = Ledger([0, 0], flood_from_s=10)
+    ledger.begin(100)
+    for seq, at_s in ((1, 100.0), (2, 109.9), (3, 110.0)):
+        ledger.note_sent(0, seq, at_s)
+    ledger.note_sent(1, 1, 111.0)
+    for agent in (0, 1):
+        ledger.note_receipt(agent, b'{"ranges": [[1, 3]]}')
+    assert (len(ledger.calm), len(ledger.flooded), ledger.waiting) == (2, 1, 0)
+
+
+def test_a_recording_holds_whole_packets_in_order(tmp_path: Path) -> None:
+    traffic = Traffic(3)
+    sent = [*traffic.prefill(5), *(traffic.next() for _ in range(50))]
+    recording = Recording(tmp_path / "packets", sent, [0] * 4)
+    packets = b"".join(recording.packet(number) for number in range(len(recording)))
+    found = list(PacketReader().feed(packets))
+    assert [one.body for one in found] == [one.body for one in sent]
+    assert [one.topic for one in found] == [topic_of(one.agent, "issue") for one in sent]
+    assert [int(one.properties["seq"]) for one in found] == [one.seq for one in sent]
+    assert [*recording.seqs] == [one.seq for one in sent]
 
 
 def test_a_good_run_passes_its_floors() -> None:
@@ -40,6 +69,7 @@ def test_a_good_run_passes_its_floors() -> None:
         ({"committed_per_s": 1}, "1 reports/s, at least"),
         ({"report_to_receipt_s": {"p99": 99}}, "p99 99 s"),
         ({"lost": 1}, "nothing lost"),
+        ({"flood_p99_ratio": 2.5}, "a flood makes p99 2.5 times as long"),
         ({"doubled_reports": 1}, "nothing lost, doubled"),
         ({"cases": 6}, "6 cases, 5 expected"),
     ],
