@@ -190,6 +190,6 @@ def _opened(broker: BrokerSettings) -> socket.socket:
     try:
         context = ssl.create_default_context(cafile=str(broker.tls_ca))
         return context.wrap_socket(plain, server_hostname=broker.host)
-    except BaseException:
+    except (OSError, ValueError):
         plain.close()
         raise
