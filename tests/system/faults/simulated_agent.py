@@ -8,6 +8,7 @@ Agents 2m and 2m + 1 see the same problems from two sides, 1 m apart: one case e
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -140,7 +141,7 @@ class SimulatedAgent:
             try:
                 self._store.commit(CAMERA, str(done + count).encode(), drafts)
             except StoreError as error:
-                print(error, file=sys.stderr)  # noqa: T201  (its log)
+                say(error)
                 stop.wait(0.1)
                 continue
             done += count
@@ -154,8 +155,14 @@ def publish(publisher: Publisher, stop: threading.Event) -> None:
         try:
             publisher.run(stop)
         except StoreError as error:
-            print(error, file=sys.stderr)  # noqa: T201  (its log)
+            say(error)
             stop.wait(0.1)
+
+
+def say(error: StoreError) -> None:
+    """Log it; the disk that is full for the store is full for the log too."""
+    with contextlib.suppress(OSError):
+        print(error, file=sys.stderr, flush=True)  # noqa: T201  (its log)
 
 
 def end_with(died: threading.ExceptHookArgs) -> None:
