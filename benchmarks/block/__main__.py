@@ -10,12 +10,16 @@ import cv2
 import typer
 
 from benchmarks.block import jobs
+from benchmarks.block.compare import Difference, changed_texts, clip_difference
+from benchmarks.block.compare import table as difference_table
 from benchmarks.block.compose import Stage, encode, screen, write_references
 from benchmarks.block.errors import BlockError
 from benchmarks.block.jobs import Scene, tasks
+from benchmarks.block.renderers import compare_renderers
+from benchmarks.block.renderers import table as renderer_table
 from benchmarks.block.rendering import DEFAULT_BLENDER, ROOT, render, render_training
 from benchmarks.block.script import SCRIPT, Clip, Day, load_day
-from benchmarks.block.site import write_site
+from benchmarks.block.site import site_files, write_site
 from benchmarks.block.training import pictures, write_labels
 from benchmarks.block.views import view_at
 
@@ -65,6 +69,7 @@ def compose_command(
     """Make the clips from rendered pictures."""
     with _explained():
         day = load_day(script)
+        out.mkdir(parents=True, exist_ok=True)
         for clip in _clips(day, names):
             path = out / f"{clip.name}.mp4"
             encode(day, clip, cache, path)
@@ -107,6 +112,37 @@ def training_command(
         found = list(pictures(load_day(script), count, seed))
         write_labels(found, folder)
         render_training(found, folder, blender, print)
+
+
+@app.command("compare")
+def compare_command(
+    made: Annotated[Path, typer.Argument(help="folder that `all --out` or `compose` wrote")],
+    names: Names = None, script: Script = SCRIPT, shipped: Out = DEMO,
+) -> None:  # fmt: skip
+    """Hold clips and texts rendered anew against the shipped ones; exit 1 where they differ."""
+    with _explained():
+        day = load_day(script)
+        changed = changed_texts(made, shipped, sorted(site_files(day)))
+        clips = [f"{clip.name}.mp4" for clip in _clips(day, names)]
+        found = [clip_difference(made / name, shipped / name) for name in clips]
+        print(difference_table(found))
+        if changed or not all(one.within for one in found):
+            raise BlockError(f"{made} differs from {shipped}: {_what(changed, found)}")
+
+
+def _what(changed: list[str], found: list[Difference]) -> str:
+    return ", ".join([*changed, *(one.name for one in found if not one.within)])
+
+
+@app.command("renderers")
+def renderers_command(
+    folder: Annotated[Path, typer.Argument(help="for meshes, references and pictures; kept")],
+    mitsuba: Annotated[Path, typer.Option(help="a Python that has mitsuba 3")],
+    script: Script = SCRIPT, blender: Blender = DEFAULT_BLENDER,
+) -> None:  # fmt: skip
+    """Measure Cycles against Mitsuba 3 on the same plain block: seconds and noise."""
+    with _explained():
+        print(renderer_table(compare_renderers(load_day(script), folder, blender, mitsuba, print)))
 
 
 def _clips(day: Day, names: list[str] | None) -> list[Clip]:
