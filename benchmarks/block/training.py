@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 from shapely import union_all
+from shapely.geometry.base import BaseGeometry
 
 from benchmarks.block.geometry import Camera
 from benchmarks.block.jobs import LOOK
@@ -187,6 +188,13 @@ def _before(camera: Camera, one: Placed, other: Placed) -> bool:
     return bool(near < far - 0.3) or other.asset.startswith("patch")
 
 
+def _hiding(camera: Camera, one: Placed) -> Iterator[BaseGeometry]:
+    """What a thing hides: its body, and its sunshade where it has one; not the air between them."""
+    yield silhouette(camera, one.body())
+    if one.asset.startswith("cart:") and one.asset.count(":") > 1:
+        yield silhouette(camera, one.overhang())
+
+
 def labels(
     camera: Camera, named: list[tuple[Placed, str]], others: tuple[Placed, ...]
 ) -> Iterator[str]:
@@ -197,7 +205,7 @@ def labels(
             continue
         own = silhouette(camera, placed.body())
         nearer = [one for one in others if _before(camera, one, placed)]
-        before = union_all([silhouette(camera, one.everything()) for one in nearer])
+        before = union_all([part for one in nearer for part in _hiding(camera, one)])
         if own.intersection(before).area < COVERED_SHARE * own.area:
             x1, y1, x2, y2 = (v / s for v, s in zip(box, (WIDTH, HEIGHT) * 2, strict=True))
             centre = f"{(x1 + x2) / 2:.5f} {(y1 + y2) / 2:.5f}"

@@ -98,3 +98,28 @@ def test_what_stands_on_a_cover_hides_it_though_its_middle_is_farther() -> None:
     )
     assert not list(labels(camera, [(cover, "manhole_ok")], (van,)))
     assert len(list(labels(camera, [(cover, "manhole_ok")], (bin_,)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("cart", "height_m", "away_m", "count"),
+    [
+        ("cart:1001", 5.0, 9.0, 1),  # too low to hide it
+        ("cart:1001:#1f7a4a+#f0ead8", 5.0, 9.0, 0),  # the sunshade stands in the line of sight
+        ("cart:1001:#1f7a4a+#f0ead8", 5.0, 6.0, 1),  # which runs above the sunshade here
+        ("cart:1001:#1f7a4a+#f0ead8", 1.8, 6.0, 1),  # and between it and the cart here
+    ],
+)
+def test_a_sunshade_hides_what_is_behind_it_and_the_air_below_it_nothing(
+    cart: str, height_m: float, away_m: float, count: int
+) -> None:
+    camera = Camera(
+        at=(0.0, 0.0, height_m),
+        heading_deg=0.0,
+        down_deg=15.0,
+        focal_px=500.0,
+        width=640,
+        height=360,
+    )
+    behind = Placed("bin:#3a8a50:1000:ok", (15.0, 0.0, 0.0), 0.0)
+    before = (Placed(cart, (away_m, 0.0, 0.0), 0.0),)
+    assert len(list(labels(camera, [(behind, "garbage_bin")], before))) == count
