@@ -23,8 +23,8 @@ class Allowances:
         self._per_s = per_s
         self._buckets: dict[str, _Bucket] = {}
 
-    def take(self, agent_id: str, now_s: float) -> bool:
-        """Whether this agent may have one more report filed at `now_s` (any rising clock)."""
+    def take(self, agent_id: str, wanted: int, now_s: float) -> int:
+        """How many more reports of this agent may be filed at `now_s` (any rising clock)."""
         full = self._per_s * _BURST_S
         bucket = self._buckets.get(agent_id)
         if bucket is None:
@@ -32,10 +32,9 @@ class Allowances:
             bucket = self._buckets[agent_id] = _Bucket(full, now_s)
         bucket.left = min(full, bucket.left + (now_s - bucket.at_s) * self._per_s)
         bucket.at_s = now_s
-        if bucket.left < 1:
-            return False
-        bucket.left -= 1
-        return True
+        granted = min(wanted, int(bucket.left))
+        bucket.left -= granted
+        return granted
 
     def _drop_full(self, now_s: float) -> None:
         """Forget agents that were silent long enough to have a full bucket again."""

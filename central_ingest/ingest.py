@@ -8,19 +8,26 @@ import logging
 import os
 import threading
 import time
-from collections import deque
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
+from queue import Empty, Full, Queue
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import prometheus_client as prometheus
+from prometheus_client.metrics_core import HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from central_ingest.clock import Now
 from central_ingest.config import IngestSettings
-from central_ingest.errors import StoreUnavailable
+from central_ingest.errors import StoreUnavailable, SubscriberStopped
 from central_ingest.fairness import Allowances
 from central_ingest.intake import Readable, Unreadable, read
 from central_ingest.receipts import PacedReceipts, receipt_body
 from central_ingest.store.batches import REPORTS, Filed, file_batch
+from central_ingest.store.checkpoints import Checkpoints
 from central_ingest.store.commands import any_due, take_due
 from central_ingest.store.database import Engine, reading, writing
 from central_ingest.store.filing import FilingRules
@@ -32,7 +39,7 @@ _log = logging.getLogger(__name__)
 BEAT_S = 2.0
 HOUSE_S = 60.0
 COMMANDS_S = 1.0
-_TAKE_WAIT_S = 0.25
+_WAIT_S = 0.25
 _RETRY_MAX_S = 5.0
 
 
@@ -40,64 +47,101 @@ class IngestMetrics:
     """What the ingest counts; it travels to `/metrics` with each beat."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.messages = Counter(
+        self.registry = prometheus.CollectorRegistry()
+        self.messages = prometheus.Counter(
             "gridwatch_ingest_messages",
             "Messages committed, by phase or kind and by outcome",
             ["kind", "outcome"],
             registry=self.registry,
         )
-        self.receipts = Counter(
+        self.receipts = prometheus.Counter(
             "gridwatch_ingest_receipts", "Receipts sent", registry=self.registry
         )
-        self.commands = Counter(
+        self.commands = prometheus.Counter(
             "gridwatch_ingest_commands", "Commands sent to agents", registry=self.registry
         )
-        self.pubacks = Counter("gridwatch_ingest_pubacks", "PUBACKs sent", registry=self.registry)
-        self.retries = Counter(
+        self.pubacks = prometheus.Counter(
+            "gridwatch_ingest_pubacks", "PUBACKs sent", registry=self.registry
+        )
+        self.retries = prometheus.Counter(
             "gridwatch_ingest_batch_retries",
             "Batches tried again because the database could not be used",
             registry=self.registry,
         )
-        self.passed_over = Counter(
+        self.passed_over = prometheus.Counter(
             "gridwatch_ingest_passed_over",
             "Messages beyond what one agent may pour in; their agent offers them again",
             registry=self.registry,
         )
-        self.batch_size = Histogram(
+        self.batch_size = prometheus.Histogram(
             "gridwatch_ingest_batch_messages",
             "Messages in one transaction",
             buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
             registry=self.registry,
         )
-        self.commit_s = Histogram(
+        self.commit_s = prometheus.Histogram(
             "gridwatch_ingest_commit_seconds",
             "From taking a batch to its commit",
             registry=self.registry,
         )
-        self.lag_s = Histogram(
-            "gridwatch_ingest_lag_seconds",
-            "From the frame that caused a report to its commit, by the clocks of agent and centre",
-            buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600),
-            registry=self.registry,
-        )
-        self.connected = Gauge(
+        self.lag_s = Lags()
+        self.registry.register(self.lag_s)
+        self.connected = prometheus.Gauge(
             "gridwatch_ingest_connected", "Whether the broker answers", registry=self.registry
         )
 
-    def count(self, filed: Filed, messages: Sequence[Readable | Unreadable], now: datetime) -> None:
+    def count(
+        self, filed: Filed, messages: int, captured_s: Sequence[float], now: datetime
+    ) -> None:
         """Count one committed batch."""
-        self.batch_size.observe(len(messages))
+        self.batch_size.observe(messages)
         for (kind, outcome), times in filed.outcomes.items():
             self.messages.labels(kind, outcome).inc(times)
-        for message in messages:
-            if isinstance(message, Readable) and isinstance(message.message, REPORTS):
-                lag = (now - message.message.captured_at).total_seconds()
-                self.lag_s.observe(max(0.0, lag))
+        self.lag_s.observe(captured_s, now.timestamp())
+
+
+class Lags(Collector):
+    """A histogram of lags that is told of a whole batch at once."""
+
+    _BOUNDS_S = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+
+    def __init__(self) -> None:
+        self._times = [0] * (len(self._BOUNDS_S) + 1)
+        self._sum_s = 0.0
+
+    def observe(self, captured_s: Sequence[float], now_s: float) -> None:
+        """Count how long ago each of these moments is."""
+        for at_s in captured_s:
+            lag_s = max(0.0, now_s - at_s)
+            self._times[bisect_left(self._BOUNDS_S, lag_s)] += 1
+            self._sum_s += lag_s
+
+    def collect(self) -> Iterable[Metric]:
+        """What the registry shows of it."""
+        bounds = [*map(str, self._BOUNDS_S), "+Inf"]
+        buckets = list(zip(bounds, accumulate(map(float, self._times)), strict=True))
+        yield HistogramMetricFamily(
+            "gridwatch_ingest_lag_seconds",
+            "From the frame that caused a report to its commit, by the clocks of agent and centre",
+            buckets=buckets,
+            sum_value=self._sum_s,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch that was taken apart; `messages` lacks those of agents that pour in too much."""
+
+    batch: Sequence[Received]
+    messages: Sequence[Readable | Unreadable]
+    captured_s: Sequence[float]
 
 
 class Ingest:
-    """One worker: owns a subscriber and writes to the database."""
+    """One worker: owns a subscriber and writes to the database.
+
+    While one batch is filed, the next one is taken apart on a thread of its own.
+    """
 
     def __init__(
         self,
@@ -117,47 +161,101 @@ class Ingest:
         self._committed: deque[tuple[float, Sequence[Received]]] = deque()
         self._started_at = now()
         self._metrics = IngestMetrics()
+        self._checkpoints = Checkpoints(engine)
+        self._prepared: Queue[Prepared | SubscriberStopped] = Queue(maxsize=1)
         self._next_beat_s = 0.0
         self._said = ""
         self._next_house_s = 0.0
         self._next_commands_s = 0.0
 
     def run(self, stopping: threading.Event, name: str) -> None:
-        """Work until `stopping` is set; the batch under way is finished first."""
+        """Work until `stopping` is set; the batch under way is finished first.
+
+        Raises SubscriberStopped, StoreError.
+        """
         self._subscriber.start()
+        self._checkpoints.start()
+        reader = threading.Thread(target=self._prepare, args=(stopping,), name="reading")
+        reader.start()
         try:
             while not stopping.is_set():
-                if batch := self._subscriber.take(self._take_wait_s):
-                    self._work(batch, stopping)
-                else:
+                try:
+                    self._work(self._prepared.get(timeout=self._wait_s), stopping)
+                except Empty:
                     self._tell()
                 self._look_after(name)
         finally:
+            stopping.set()
+            reader.join()
             self._subscriber.stop()
+            self._checkpoints.stop()
 
     @property
-    def _take_wait_s(self) -> float:
+    def _wait_s(self) -> float:
         """How long to wait for more; a receipt that waits for its pause shortens it."""
-        return min(_TAKE_WAIT_S, max(0.01, self._settings.receipt_ms / 1000))
+        return min(_WAIT_S, max(0.01, self._settings.receipt_ms / 1000))
 
-    def _work(self, batch: Sequence[Received], stopping: threading.Event) -> None:
-        now_s = time.monotonic()
-        kept = [one for one in batch if self._allowed(one, now_s)]
-        messages = [read(one.delivery, self._settings.body_max_bytes) for one in kept]
+    def _prepare(self, stopping: threading.Event) -> None:
+        """Take batches apart until told to stop, one ahead of what is filed."""
+        while not stopping.is_set():
+            try:
+                ready: Prepared | SubscriberStopped = self._take_apart()
+            except SubscriberStopped as error:
+                ready = error
+            while isinstance(ready, SubscriberStopped) or ready.batch:
+                try:
+                    self._prepared.put(ready, timeout=_WAIT_S)
+                    break
+                except Full:
+                    if stopping.is_set():
+                        return
+
+    def _take_apart(self) -> Prepared:
+        batch = self._subscriber.take(_WAIT_S)
+        messages = [
+            read(one.delivery, self._settings.body_max_bytes) for one in self._allowed(batch)
+        ]
+        captured_s = [
+            message.message.captured_at.timestamp()
+            for message in messages
+            if isinstance(message, Readable) and isinstance(message.message, REPORTS)
+        ]
+        return Prepared(batch, messages, captured_s)
+
+    def _allowed(self, batch: Sequence[Received]) -> Sequence[Received]:
+        """Those of agents that have not used up what one agent may pour in."""
+        now_s, left = time.monotonic(), dict[str, int]()
+        wanted = Counter(one.delivery.topic for one in batch)
+        for topic, times in wanted.items():
+            left[topic] = self._granted(topic, times, now_s)
+        if left == wanted:
+            return batch
+        kept = []
+        for one in batch:
+            if left[one.delivery.topic] > 0:
+                left[one.delivery.topic] -= 1
+                kept.append(one)
+        return kept
+
+    def _granted(self, topic: str, wanted: int, now_s: float) -> int:
+        parts = topic.split("/", 4)
+        if len(parts) < 5:
+            return wanted
+        return self._allowances.take("/".join(parts[2:4]), wanted, now_s)
+
+    def _work(self, ready: Prepared | SubscriberStopped, stopping: threading.Event) -> None:
+        if isinstance(ready, SubscriberStopped):
+            raise ready
         with self._metrics.commit_s.time():
-            filed = self._commit(messages, stopping)
+            filed = self._commit(ready.messages, stopping)
         if filed is None:
             return
         self._receipts.add(filed.told)
-        self._committed.append((time.monotonic(), batch))
+        self._committed.append((time.monotonic(), ready.batch))
         self._tell()
-        self._metrics.passed_over.inc(len(batch) - len(kept))
-        self._metrics.count(filed, messages, self._now())
-
-    def _allowed(self, received: Received, now_s: float) -> bool:
-        """Whether its agent has not used up what one agent may pour in."""
-        parts = received.delivery.topic.split("/", 4)
-        return len(parts) < 5 or self._allowances.take("/".join(parts[2:4]), now_s)
+        self._metrics.passed_over.inc(len(ready.batch) - len(ready.messages))
+        self._metrics.count(filed, len(ready.messages), ready.captured_s, self._now())
+        self._checkpoints.filed(len(ready.messages))
 
     def _tell(self) -> None:
         """Send the receipts that are due, then the PUBACKs of all batches that are receipted.
@@ -229,7 +327,7 @@ class Ingest:
             beat_at=self._now(),
             connected=self._subscriber.connected,
             detail=self._said,
-            metrics=generate_latest(self._metrics.registry).decode(),
+            metrics=prometheus.generate_latest(self._metrics.registry).decode(),
         )
         with writing(self._engine) as connection:
             beat(connection, said)

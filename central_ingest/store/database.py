@@ -44,14 +44,15 @@ _NOTICE_A_DEAD_LINE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-# A batch changes a thousand scattered pages. Brought over from the WAL a hundred megabytes at a
-# time instead of four, pages that change again and again are written once.
+# A batch changes thousands of scattered pages. Brought over from the WAL hundreds of megabytes at a
+# time instead of four, pages that change again and again are written once; an ingest that files
+# much does so beside its filing (`checkpoints`), long before a commit has to.
 _SQLITE = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
     "cache_size=-131072",
-    "wal_autocheckpoint=25000",
+    "wal_autocheckpoint=100000",
 )
 
 

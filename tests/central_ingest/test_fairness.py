@@ -5,26 +5,31 @@ from central_ingest.fairness import Allowances
 
 def test_an_agent_may_burst_for_two_seconds_worth_and_no_more() -> None:
     allowances = Allowances(10)
-    assert sum(allowances.take("flood", 5.0) for _ in range(100)) == 20
+    assert sum(allowances.take("flood", 1, 5.0) for _ in range(100)) == 20
 
 
 def test_what_is_used_up_comes_back_with_time() -> None:
     allowances = Allowances(10)
     for _ in range(100):
-        allowances.take("flood", 5.0)
-    assert sum(allowances.take("flood", 5.5) for _ in range(100)) == 5
-    assert sum(allowances.take("flood", 60.0) for _ in range(100)) == 20
+        allowances.take("flood", 1, 5.0)
+    assert sum(allowances.take("flood", 1, 5.5) for _ in range(100)) == 5
+    assert sum(allowances.take("flood", 1, 60.0) for _ in range(100)) == 20
 
 
 def test_a_flood_takes_nothing_from_others() -> None:
     allowances = Allowances(10)
     for _ in range(100):
-        allowances.take("flood", 5.0)
-    assert allowances.take("quiet", 5.0)
+        allowances.take("flood", 1, 5.0)
+    assert allowances.take("quiet", 1, 5.0)
 
 
 def test_agents_that_fell_silent_are_forgotten() -> None:
     allowances = Allowances(10)
     for number in range(30_000):
-        allowances.take(f"agent-{number}", number / 100)
+        allowances.take(f"agent-{number}", 1, number / 100)
     assert len(allowances._buckets) <= 10_001
+
+
+def test_what_is_wanted_at_once_is_granted_as_far_as_it_goes() -> None:
+    allowances = Allowances(10)
+    assert [allowances.take("flood", wanted, 5.0) for wanted in (15, 15, 15)] == [15, 5, 0]
