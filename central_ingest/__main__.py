@@ -13,7 +13,7 @@ import typer
 from central_ingest import app as centre
 from central_ingest import config, enrolment, grid
 from central_ingest.authority import write_private
-from central_ingest.backup import Kept, back_up
+from central_ingest.backup import Kept, Site, back_up
 from central_ingest.backup import restore as restore_backup
 from central_ingest.clock import utc_now
 from central_ingest.config import Settings
@@ -141,11 +141,10 @@ def backup(
     config_file: ConfigFile = None,
     data: Data = None,
 ) -> None:
-    """Write database and evidence into a new folder, while the centre goes on."""
+    """Write database, evidence and authority into a new folder, while the centre goes on."""
     with _explained():
         settings = _settings(config_file, data)
-        engine, evidence = centre.open_database(settings), centre.open_evidence(settings)
-        kept = back_up(engine, evidence, out, utc_now())
+        kept = back_up(_site(settings, centre.open_database(settings)), out, utc_now())
         _say_kept("written to", out, kept)
 
 
@@ -156,17 +155,22 @@ def restore(
     config_file: ConfigFile = None,
     data: Data = None,
 ) -> None:
-    """Fill an empty database and the evidence store from a backup; stop the centre first."""
+    """Fill an empty database, evidence and authority from a backup; stop the centre first."""
     with _explained():
         settings = _settings(config_file, data)
-        target = centre.open_target(settings)
-        kept = restore_backup(folder, target, centre.open_evidence(settings))
+        kept = restore_backup(folder, _site(settings, centre.open_target(settings)))
         _say_kept("restored from", folder, kept)
+
+
+def _site(settings: Settings, engine: Engine) -> Site:
+    return Site(engine, centre.open_evidence(settings), settings.authority_folder)
 
 
 def _say_kept(what: str, folder: Path, kept: Kept) -> None:
     rows = sum(kept.rows.values())
     typer.echo(f"{rows} rows and {kept.evidence} pieces of evidence {what} {folder}")
+    if kept.authority:
+        typer.echo("with the agents' certificate authority")
     if kept.missing:
         typer.echo(f"missing evidence: {len(kept.missing)}, see manifest.json", err=True)
 
@@ -260,7 +264,7 @@ def broker(
 
 
 def _broker_folder(settings: Settings) -> BrokerFolder:
-    return BrokerFolder(settings.broker_folder, settings.data / "authority")
+    return BrokerFolder(settings.broker_folder, settings.authority_folder)
 
 
 def _write_secret(out: Path | None, text: str) -> None:

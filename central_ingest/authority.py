@@ -19,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from central_ingest.errors import AuthorityError
 
 CA_YEARS = 20
+KEY, CERTIFICATE = "ca.key", "ca.pem"
 LEEWAY = timedelta(hours=1)  # for clocks that are behind ours
 _PEM = serialization.Encoding.PEM
 
@@ -46,7 +47,7 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         """Open it, or make it. Raises AuthorityError when its files cannot be read or written."""
-        self._key_path, self._path = folder / "ca.key", folder / "ca.pem"
+        self._key_path, self._path = folder / KEY, folder / CERTIFICATE
         try:
             if not self._path.exists():
                 self._make(folder)

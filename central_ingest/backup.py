@@ -1,18 +1,22 @@
-"""Backup and restore of a whole site: database and evidence, into a folder and out of it.
+"""Backup and restore of a whole site: database, evidence and authority, into a folder and out.
 
 The database is copied into one SQLite file whatever kind it is, from one consistent view, while
-the centre goes on; then the evidence that it names, each file checked by its hash. A restore fills
-an empty database of either kind. `manifest.json` says what a backup holds.
+the centre goes on; then the evidence that it names, each file checked by its hash; then the
+certificate authority, without which every agent would have to be enrolled again. A restore fills
+an empty database of either kind, and never replaces an authority that is there. `manifest.json`
+says what a backup holds.
 """
 
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from central_ingest.authority import CERTIFICATE, KEY
 from central_ingest.errors import NotFound, RefusedToStart
 from central_ingest.evidence import EvidenceStore, Upload
 from central_ingest.store.database import Engine, open_engine, reading
@@ -30,39 +34,54 @@ class Kept:
     rows: dict[str, int]
     evidence: int
     missing: tuple[str, ...]
+    authority: bool
 
 
-def back_up(engine: Engine, evidence: EvidenceStore, out: Path, now: datetime) -> Kept:
-    """Write a backup into the new folder `out`. Raises RefusedToStart, StoreError."""
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a backup is of: the database, the evidence, the authority's folder (made or not)."""
+
+    engine: Engine
+    evidence: EvidenceStore
+    authority: Path
+
+
+def back_up(site: Site, out: Path, now: datetime) -> Kept:
+    """Write a backup into the new folder `out`. Raises RefusedToStart, StoreError.
+
+    It holds password hashes and the authority's key: only its owner can read it.
+    """
     if out.exists():
         raise RefusedToStart(f"{out} exists already; choose another folder for the backup")
     out.mkdir(parents=True, mode=0o700)
     copy = open_engine(f"sqlite:///{out / 'centre.db'}")
-    rows = copy_database(engine, copy)
+    rows = copy_database(site.engine, copy)
     kept, missing = 0, []
     with reading(copy) as connection:
         pictures = all_pictures(connection)
     for picture in pictures:
         try:
-            _keep(evidence.path(picture.sha256), out / "evidence" / picture.sha256)
+            _keep(site.evidence.path(picture.sha256), out / "evidence" / picture.sha256)
             kept += 1
         except NotFound:
             missing.append(picture.sha256)
     copy.dispose()
-    done = Kept(rows, kept, tuple(missing))
+    authority = _copy_authority(site.authority, out / "authority")
+    done = Kept(rows, kept, tuple(missing), authority)
     manifest: dict[str, Any] = {"schema": "backup/1.0", "at": format_utc(now), **asdict(done)}
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return done
 
 
-def restore(backup: Path, engine: Engine, evidence: EvidenceStore) -> Kept:
-    """Fill an empty database and the evidence store from a backup.
+def restore(backup: Path, site: Site) -> Kept:
+    """Fill an empty database, the evidence store and the authority from a backup.
 
-    Raises RefusedToStart where the database is not empty or the folder is no whole backup, and
-    EvidenceMismatch where a file is not what its name says.
+    Raises RefusedToStart where the database is not empty, another authority is there, or the
+    folder is no whole backup; EvidenceMismatch where a file is not what its name says.
     """
     if not (backup / "manifest.json").is_file():
         raise RefusedToStart(f"{backup} is no whole backup: it has no manifest.json")
+    _refuse_another(backup / "authority", site.authority)
     source = open_engine(f"sqlite:///{backup / 'centre.db'}")
     with reading(source) as connection:
         pictures = all_pictures(connection)
@@ -72,13 +91,38 @@ def restore(backup: Path, engine: Engine, evidence: EvidenceStore) -> Kept:
     for picture in pictures:
         path = backup / "evidence" / picture.sha256
         if path.is_file():
-            _bring_back(path, picture, evidence)
+            _bring_back(path, picture, site.evidence)
             kept += 1
         else:
             missing.append(picture.sha256)
-    rows = copy_database(source, engine)
+    rows = copy_database(source, site.engine)
     source.dispose()
-    return Kept(rows, kept, tuple(missing))
+    authority = _copy_authority(backup / "authority", site.authority)
+    return Kept(rows, kept, tuple(missing), authority)
+
+
+def _refuse_another(kept: Path, folder: Path) -> None:
+    certificates = [path / CERTIFICATE for path in (kept, folder)]
+    if not all(path.is_file() for path in certificates):
+        return
+    one, other = (path.read_bytes() for path in certificates)
+    if one != other:
+        raise RefusedToStart(
+            f"{folder} holds another certificate authority than the backup: the agents of one of "
+            "them would be shut out; move it away, or restore beside it with another --data"
+        )
+
+
+def _copy_authority(folder: Path, target: Path) -> bool:
+    """Copy certificate and key where there are some; only their owner reads them."""
+    if not (folder / CERTIFICATE).is_file():
+        return False
+    target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in (KEY, CERTIFICATE):
+        descriptor = os.open(target / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write((folder / name).read_bytes())
+    return True
 
 
 def _keep(path: Path, target: Path) -> None:

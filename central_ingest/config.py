@@ -201,6 +201,11 @@ class Settings(Section):
         return f"sqlite:///{self.data / 'centre.db'}"
 
     @property
+    def authority_folder(self) -> Path:
+        """Where the certificate authority keeps its key."""
+        return self.data / "authority"
+
+    @property
     def broker_folder(self) -> Path:
         """Where the broker's files are written."""
         return self.broker.folder or self.data / "broker"

@@ -83,6 +83,8 @@ def group(
     `apart` holds the pairs that people split, `arranged` the cases that people acted on. The
     order of `cases` does not matter.
     """
+    if not cases:
+        return Grouped(decide(issue, cases, rules))
     cases = sorted(cases, key=lambda case: case.case_id)
     links = frozenset(other for pair in apart if issue.issue_id in pair for other in pair)
     plain = decide(issue, cases, rules, links - {issue.issue_id})

@@ -89,6 +89,9 @@ class _Batch:
                 self._hold(message.message)
         self._filing.write()
 
+    def clear(self) -> None:
+        self._filing.desk.clear()
+
     @property
     def _here(self) -> frozenset[str]:
         return self._filing.desk.evidence_here
@@ -147,6 +150,7 @@ def file_batch(
         with writing(engine) as connection:
             batch = _Batch(connection, rules, now)
             batch.file(messages)
+        batch.clear()
     except _OF_ONE_MESSAGE as error:
         if len(messages) == 1:
             (only,) = messages

@@ -40,9 +40,11 @@ SHOWN = (
     "sighting_count", "cameras", "still_sha256", "merged_into",
 )  # fmt: skip
 _AT_PRESENCE = SHOWN.index("presence")
+# Asked by pairs of values, SQLite would read all revisions of each issue.
 _HELD_SQLITE = (
-    "SELECT issue_id, revision, body_sha256 FROM report WHERE (issue_id, revision) IN "
-    "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
+    "SELECT report.issue_id, report.revision, report.body_sha256 FROM json_each(?) AS pair"
+    " CROSS JOIN report ON report.issue_id = json_extract(pair.value, '$[0]')"
+    " AND report.revision = json_extract(pair.value, '$[1]')"
 )
 _HELD_POSTGRESQL = (
     "SELECT issue_id, revision, body_sha256 FROM report WHERE (issue_id, revision) IN "
@@ -235,6 +237,17 @@ class Desk:
         asked = {named.sha256 for report in reports for named in report.evidence}
         rows = select_rows(self._connection, t.evidence, ("sha256",), "sha256 {keys}", asked)
         self.evidence_here = frozenset(row[0] for row in rows)
+
+    def clear(self) -> None:
+        """Let go of everything, at once: cases and sightings name each other.
+
+        Left to the garbage collector, a batch's values would be looked at again and again.
+        """
+        for case in self.cases.values():
+            case.sightings.clear()
+            case.merged_into = None
+        self.cases.clear()
+        self.known.clear()
 
     def read_cases(self, case_ids: Iterable[int]) -> None:
         """Read these cases whole, for what people do with them."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -107,15 +108,15 @@ class Filing:
         self.writes.write(self._connection, self.desk, self._rules.duplicates)
 
     def _update(self, held: HeldSighting, report: Report) -> None:
-        place, part = place_of(report), report.component
-        component = (part.id, part.standard) if part else None
-        if place != held.place or component != held.component:
+        if _where(report) != (
+            held.lon, held.lat, held.error_m, held.component_id, held.component_standard,
+        ):  # fmt: skip
             if held.open:
                 self.desk.forget_at(held)
             held.relocated = True
         _copy(held, report)
         if held.relocated:
-            held.spot = spot_of(place, report.family, self._rules.duplicates)
+            held.spot = spot_of(held.place, report.family, self._rules.duplicates)
             if held.open:
                 self.desk.find_at(held)
         self.writes.sightings[held.issue_id] = held
@@ -258,14 +259,18 @@ _NOWHERE = _nowhere()
 
 def _copy(held: HeldSighting, report: Report) -> None:
     """Let a sighting hold what its newest report says."""
-    at, part = report.position, report.component
     held.category, held.severity = report.category.value, report.severity.value
     held.phase, held.revision, held.score = report.phase.value, report.revision, report.score
     held.first_seen_at, held.last_seen_at = report.first_seen_at, report.last_seen_at
-    held.lon, held.lat, held.error_m = (at.lon, at.lat, at.error_m) if at else (None, None, None)
-    held.component_id = part.id if part else None
-    held.component_standard = part.standard if part else None
+    held.lon, held.lat, held.error_m, held.component_id, held.component_standard = _where(report)
     held.report = report
+
+
+def _where(report: Report) -> tuple[Any, ...]:
+    """Longitude, latitude, error, component and its standard, as a sighting holds them."""
+    at, part = report.position, report.component
+    place = (None, None, None) if at is None else (at.lon, at.lat, at.error_m)
+    return (*place, None, None) if part is None else (*place, part.id, part.standard)
 
 
 def _repeated(report: Report, held: str, digest: str) -> Outcome:
@@ -292,12 +297,12 @@ def _check_continuity(known: HeldSighting, report: Report) -> None:
 
 
 def _check_storable(report: Report) -> None:
-    """What the contract allows and no table holds. Raises ValueError naming the field."""
-    for name, number in (("seq", report.seq), ("revision", report.revision)):
-        if number > _INTEGER_MAX:
-            raise UnstorableReport(
-                f"{name} {number} is too large: at most {_INTEGER_MAX} was expected"
-            )
+    """What the contract allows and no table holds. Raises UnstorableReport naming the field."""
+    if report.seq > _INTEGER_MAX or report.revision > _INTEGER_MAX:
+        name = "seq" if report.seq > _INTEGER_MAX else "revision"
+        raise UnstorableReport(
+            f"{name} {getattr(report, name)} is too large: at most {_INTEGER_MAX} was expected"
+        )
     for named in report.evidence:
         _check_text("evidence.media_type", named.media_type, _TEXT_MAX)
         if named.bytes > _INTEGER_MAX:

@@ -6,6 +6,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import is_sqlite
 
+_AT_ONCE_MAX = 64
+
 
 class CaseNumbers:
     """Counts in memory, and writes the end of the count; the counter's row is locked meanwhile."""
@@ -16,18 +18,31 @@ class CaseNumbers:
         self._prefix = template.format(source=source, yyyymmdd=day, sequence=0)
         self._sequence: int | None = None
         self._case_id: int | None = None
+        self._case_ids: list[int] = []
+        self._many = 1
 
     def next_id(self) -> int:
         """The key of the next case."""
         if not is_sqlite(self._connection):
-            query = text("SELECT nextval(pg_get_serial_sequence('\"case\"', 'case_id'))")
-            return int(self._connection.execute(query).scalar_one())
+            return self._next_of_sequence()
         if self._case_id is None:
             # The transaction holds the file's only write lock, so nobody counts beside us.
             query = text("SELECT seq FROM sqlite_sequence WHERE name = 'case'")
             self._case_id = self._connection.execute(query).scalar_one_or_none() or 0
         self._case_id += 1
         return self._case_id
+
+    def _next_of_sequence(self) -> int:
+        """PostgreSQL's sequence, asked for many at a time; what is left over is a gap."""
+        if not self._case_ids:
+            query = text(
+                "SELECT nextval(pg_get_serial_sequence('\"case\"', 'case_id'))"
+                " FROM generate_series(1, :many)"
+            )
+            found = self._connection.execute(query, {"many": self._many}).scalars()
+            self._case_ids = sorted(found, reverse=True)
+            self._many = min(2 * self._many, _AT_ONCE_MAX)
+        return self._case_ids.pop()
 
     def next_number(self) -> str:
         """The number of the next case."""

@@ -13,7 +13,7 @@ from central_ingest.store.bulk import select_rows
 from central_ingest.store.desk import HeldCase
 from contract.catalogue import Family
 
-_NAMES = ("case_id", "number", "category", "lon", "lat", "error_m", "ended_at")
+_NAMES = ("case_id", "number", "category", "lon", "lat", "error_m", "ended_at", "state")
 
 
 def note_recurrences(
@@ -22,10 +22,14 @@ def note_recurrences(
     """Link each new case to the newest closed one of its category within reach, and say why."""
     placed = [case for case in opened if case.sightings and _exact(case, rules)]
     squares = {square for case in placed for square in _squares(case, rules)}
-    where = f"state = '{CaseState.CLOSED.value}' AND spot {{keys}}"
-    closed = select_rows(connection, t.case, _NAMES, where, squares)
+    # Only closed cases have a square; asked for the state too, SQLite would read all of those.
+    found = select_rows(connection, t.case, _NAMES, "spot {keys}", squares)
     since = now - timedelta(hours=rules.recurs_within_h)
-    closed = [row for row in closed if row[6] is not None and row[6] >= since]
+    closed = [
+        row[:-1]
+        for row in found
+        if row[-1] == CaseState.CLOSED.value and row[6] is not None and row[6] >= since
+    ]
     for case in placed if closed else ():
         _link(case, closed, rules, now)
 

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from central_ingest.backup import back_up, restore
+from central_ingest.authority import Authority
+from central_ingest.backup import Site, back_up, restore
 from central_ingest.errors import EvidenceMismatch, RefusedToStart
 from central_ingest.evidence import EvidenceStore, Upload
 from central_ingest.store.batches import file_batch
@@ -35,64 +37,103 @@ def evidence(tmp_path: Path) -> EvidenceStore:
 
 
 @pytest.fixture
-def site(engine: Engine, evidence: EvidenceStore, message: Callable[..., Any]) -> Engine:
+def site(
+    engine: Engine, evidence: EvidenceStore, message: Callable[..., Any], tmp_path: Path
+) -> Site:
     """A case with its picture."""
     ref = {"sha256": SHA, "kind": "still_marked", "media_type": "image/jpeg", "bytes": len(JPEG)}
     file_batch(engine, [message(1, evidence=[ref])], FilingRules(), NOW)
     with writing(engine) as connection:
         note_stored(connection, Picture(SHA, "image/jpeg", len(JPEG)), "gw-01", NOW)
-    return engine
+    return Site(engine, evidence, tmp_path / "authority")
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> tuple[Engine, EvidenceStore]:
+def fresh(tmp_path: Path) -> Iterator[Site]:
     """A new machine: nothing is there."""
-    return open_engine(f"sqlite:///{tmp_path / 'new.db'}"), EvidenceStore(tmp_path / "new", 1 << 20)
+    made = open_engine(f"sqlite:///{tmp_path / 'new.db'}")
+    yield Site(made, EvidenceStore(tmp_path / "new", 1 << 20), tmp_path / "new-authority")
+    made.dispose()
+
+
+def assert_same(one: Site, other: Site) -> None:
+    with reading(one.engine) as before, reading(other.engine) as after:
+        assert get_case(after, 1) == get_case(before, 1)
+        assert count_everything(after) == count_everything(before)
+    assert other.evidence.path(SHA).read_bytes() == JPEG
 
 
 def test_what_was_backed_up_comes_back_whole_on_a_new_machine(
-    site: Engine, evidence: EvidenceStore, fresh: tuple[Engine, EvidenceStore], tmp_path: Path
+    site: Site, fresh: Site, tmp_path: Path
 ) -> None:
-    kept = back_up(site, evidence, tmp_path / "backup", NOW)
-    assert (kept.evidence, kept.missing) == (1, ())
+    kept = back_up(site, tmp_path / "backup", NOW)
+    assert (kept.evidence, kept.missing, kept.authority) == (1, (), False)
     assert json.loads((tmp_path / "backup" / "manifest.json").read_text())["rows"]["case"] == 1
-    restore(tmp_path / "backup", *fresh)
-    with reading(site) as one, reading(fresh[0]) as other:
-        assert get_case(other, 1) == get_case(one, 1)
-        assert count_everything(other) == count_everything(one)
-    assert fresh[1].path(SHA).read_bytes() == JPEG
-    fresh[0].dispose()
+    restore(tmp_path / "backup", fresh)
+    assert_same(site, fresh)
+    assert not fresh.authority.exists()
 
 
-def test_a_backup_is_read_by_nobody_else_and_never_overwritten(
-    site: Engine, evidence: EvidenceStore, tmp_path: Path
+def test_a_backup_of_either_database_comes_back_in_postgresql_and_counts_on(
+    site: Site, fresh: Site, postgres: Any, tmp_path: Path, message: Callable[..., Any]
 ) -> None:
-    back_up(site, evidence, tmp_path / "backup", NOW)
+    back_up(site, tmp_path / "backup", NOW)
+    larger = open_engine(postgres.new_database())
+    moved = Site(larger, fresh.evidence, fresh.authority)
+    restore(tmp_path / "backup", moved)
+    assert_same(site, moved)
+    file_batch(larger, [message(2, north_m=500)], FilingRules(), NOW)
+    with reading(larger) as connection:
+        assert get_case(connection, 2).summary.number != get_case(connection, 1).summary.number
+    back_up(moved, tmp_path / "second", NOW)
+    larger.dispose()
+    restore(tmp_path / "second", replace(fresh, evidence=EvidenceStore(tmp_path / "last", 1 << 20)))
+    with reading(fresh.engine) as connection:
+        assert count_everything(connection)["cases"] == 2
+
+
+def test_the_authority_comes_along_and_its_agents_are_known_again(
+    site: Site, fresh: Site, tmp_path: Path
+) -> None:
+    before = Authority(site.authority).pem
+    assert back_up(site, tmp_path / "backup", NOW).authority
+    restore(tmp_path / "backup", fresh)
+    assert Authority(fresh.authority).pem == before
+    for folder in (tmp_path / "backup" / "authority", fresh.authority):
+        assert folder.stat().st_mode & 0o077 == 0
+        assert all(path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())
+
+
+def test_an_authority_of_another_site_is_not_replaced(
+    site: Site, fresh: Site, tmp_path: Path
+) -> None:
+    Authority(site.authority)
+    other = Authority(fresh.authority).pem
+    back_up(site, tmp_path / "backup", NOW)
+    with pytest.raises(RefusedToStart, match="another certificate authority"):
+        restore(tmp_path / "backup", fresh)
+    assert Authority(fresh.authority).pem == other
+
+
+def test_a_backup_is_read_by_nobody_else_and_never_overwritten(site: Site, tmp_path: Path) -> None:
+    back_up(site, tmp_path / "backup", NOW)
     assert (tmp_path / "backup").stat().st_mode & 0o077 == 0
     with pytest.raises(RefusedToStart, match="exists already"):
-        back_up(site, evidence, tmp_path / "backup", NOW)
+        back_up(site, tmp_path / "backup", NOW)
 
 
-def test_evidence_that_is_gone_is_named_and_stops_nothing(
-    site: Engine, evidence: EvidenceStore, tmp_path: Path
-) -> None:
-    evidence.path(SHA).unlink()
-    assert back_up(site, evidence, tmp_path / "backup", NOW).missing == (SHA,)
+def test_evidence_that_is_gone_is_named_and_stops_nothing(site: Site, tmp_path: Path) -> None:
+    site.evidence.path(SHA).unlink()
+    assert back_up(site, tmp_path / "backup", NOW).missing == (SHA,)
 
 
-def test_a_damaged_backup_is_not_restored(
-    site: Engine, evidence: EvidenceStore, fresh: tuple[Engine, EvidenceStore], tmp_path: Path
-) -> None:
-    back_up(site, evidence, tmp_path / "backup", NOW)
+def test_a_damaged_backup_is_not_restored(site: Site, fresh: Site, tmp_path: Path) -> None:
+    back_up(site, tmp_path / "backup", NOW)
     (tmp_path / "backup" / "evidence" / SHA).write_bytes(JPEG[:-1] + b"!")
     with pytest.raises(EvidenceMismatch):
-        restore(tmp_path / "backup", *fresh)
-    fresh[0].dispose()
+        restore(tmp_path / "backup", fresh)
 
 
-def test_a_folder_without_manifest_is_no_backup(
-    fresh: tuple[Engine, EvidenceStore], tmp_path: Path
-) -> None:
+def test_a_folder_without_manifest_is_no_backup(fresh: Site, tmp_path: Path) -> None:
     with pytest.raises(RefusedToStart, match=r"no manifest\.json"):
-        restore(tmp_path / "nothing", *fresh)
-    fresh[0].dispose()
+        restore(tmp_path / "nothing", fresh)
