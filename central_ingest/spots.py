@@ -8,6 +8,7 @@ columns are metres of longitude at the middle of their row.
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 
 from central_ingest.dedup import EARTH_RADIUS_M, Place
 from contract.catalogue import Family
@@ -39,13 +40,18 @@ def spots_around(place: Place, family: Family, radius_m: float, *, coarse: bool)
 
 
 def _column(lon: float, east_m: float, row: int, size_m: float) -> int:
-    lat = min(math.pi / 2, abs((row + 0.5) * size_m / EARTH_RADIUS_M))
-    scale = max(0.01, math.cos(lat))
+    scale = _scale(row, size_m)
     # What lies on the edge of a search may be a hair wider at the row's middle than at the place.
     margin_m = math.copysign(0.01, east_m) if east_m else 0.0
     return math.floor(
         (EARTH_RADIUS_M * math.radians(lon) * scale + east_m * 1.001 + margin_m) / size_m
     )
+
+
+@lru_cache(maxsize=4096)
+def _scale(row: int, size_m: float) -> float:
+    """How much shorter a degree of longitude is at the middle of a row than at the equator."""
+    return max(0.01, math.cos(min(math.pi / 2, abs((row + 0.5) * size_m / EARTH_RADIUS_M))))
 
 
 def _number(family: Family, coarse: bool, row: int, column: int) -> int:  # noqa: FBT001 -- a digit

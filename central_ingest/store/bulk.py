@@ -75,7 +75,7 @@ def select_rows(
         return []
     columns = _columns(table, names)
     if is_sqlite(connection):
-        plain = [key.hex if isinstance(key, UUID) else key for key in listed]
+        plain = [_hex(key) if isinstance(key, UUID) else key for key in listed]
         inside, given = "IN (SELECT value FROM json_each(?))", json.dumps(plain)
         found = connection.exec_driver_sql(
             _select_statement(table, names, True, where).format(keys=inside), (given,)
@@ -187,6 +187,10 @@ def _time_of(text: str) -> datetime:
     return datetime.fromisoformat(text + "+00:00")
 
 
+def _uuid_of(text: str) -> UUID:
+    return UUID(int=int(text, 16))
+
+
 def _hex(value: UUID) -> str:
     return f"{value.int:032x}"
 
@@ -197,7 +201,7 @@ def _coders(
 ) -> tuple[list[tuple[int, Callable[[Any], Any]]], list[tuple[int, Callable[[Any], Any]]]]:
     """How SQLite's values are written and read, for those columns where they differ from ours."""
     known: list[tuple[type[Any], Callable[[Any], Any], Callable[[Any], Any]]] = [
-        (Uuid, _hex, UUID),
+        (Uuid, _hex, _uuid_of),
         (UtcDateTime, _text_of, _time_of),
         (JSON, _dump, _decode_json),
     ]

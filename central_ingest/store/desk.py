@@ -334,7 +334,9 @@ class Desk:
         if not pairs:
             return
         if is_sqlite(self._connection):
-            given: Any = json.dumps([(issue_id.hex, revision) for issue_id, revision in pairs])
+            given: Any = json.dumps(
+                [(f"{issue_id.int:032x}", revision) for issue_id, revision in pairs]
+            )
             found = self._connection.exec_driver_sql(_HELD_SQLITE, (given,))
             self.digests = {(UUID(row[0]), row[1]): row[2] for row in found}
             return
