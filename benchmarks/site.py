@@ -61,6 +61,15 @@ class Site:
         process.kill()
         process.wait()
 
+    @property
+    def database(self) -> Path:
+        """The centre's database."""
+        return self.folder / "centre" / "centre.db"
+
+    def has_ended(self, name: str) -> bool:
+        """Whether a process ended by itself."""
+        return self._running[name].poll() is not None
+
     def start_broker(self) -> None:
         """Start Mosquitto."""
         config = broker.write_config(self.folder / "broker", self.mqtt_port)

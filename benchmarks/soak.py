@@ -14,7 +14,7 @@ from benchmarks import broker
 from benchmarks.footage import CACHE, Footage
 from benchmarks.result import result
 from benchmarks.rounds import OtherLoad, load_summary
-from benchmarks.site import Site, resident_mb, threads_of
+from benchmarks.site import Site, SiteError, resident_mb, threads_of
 
 CAMERAS = 16
 LEAVING = 5
@@ -108,7 +108,7 @@ def _watch(
         watched.threads.append(threads_of(pid))
         if monotonic() > next_leave_s and monotonic() - began_s < seconds - 30:
             name = choices.choice(sorted(ports))
-            watched.returns_s.append(_leave(site, name, ports[name], path, choices))
+            watched.returns_s.append(_leave(site, name, ports, path, choices))
             say(f"{watched.at_s[-1]:.0f} s: {name} back after {watched.returns_s[-1]:.1f} s; "
                 f"{watched.memory_mb[-1]:.0f} MB, {watched.threads[-1]} threads")  # fmt: skip
             next_leave_s = monotonic() + choices.uniform(2, 20)
@@ -116,14 +116,31 @@ def _watch(
 
 
 def _leave(
-    site: Site, name: str, port: int, path: Path, choices: random.Random
-) -> float:  # fmt: skip
+    site: Site, name: str, ports: dict[str, int], path: Path, choices: random.Random
+) -> float:
     """Let a camera go away for some seconds; returns how long after its return frames came."""
     site.kill(name)
     Event().wait(choices.uniform(1, 12))
     before = _frames(site, name)
-    site.start_rtsp(name, port, {name: path})
-    return site.wait_for(lambda: _frames(site, name) > before, f"{name} again", BACK_WITHIN_S)
+    site.start_rtsp(name, ports[name], {name: path})
+    while True:
+        try:
+            return site.wait_for(lambda: _frames(site, name) > before, name, BACK_WITHIN_S)
+        except SiteError:
+            if not _revived(site, ports, path):
+                raise
+
+
+def _revived(site: Site, ports: dict[str, int], path: Path) -> bool:
+    """Start again what ended by itself: GStreamer's server aborts now and then when a client goes.
+
+    Such a camera was away once more; its return counts from here.
+    """
+    dead = [name for name in ports if site.has_ended(name)]
+    for name in dead:
+        site.kill(name)
+        site.start_rtsp(name, ports[name], {name: path})
+    return bool(dead)
 
 
 def _frames(site: Site, name: str) -> float:

@@ -135,7 +135,7 @@ def latency(
     cameras: Annotated[
         int, typer.Option(min=0, help="1080p cameras at 5 looks/s; 0: 75 % of what it carries")
     ] = 0,
-    seconds: Annotated[float, typer.Option(min=5, help="how long is measured")] = 100,
+    seconds: Annotated[float, typer.Option(min=5, help="how long is measured")] = 150,
     json_file: JsonOption = None,
     check: CheckOption = False,
 ) -> None:

@@ -1,9 +1,13 @@
 """A report is timed from its frame to its receipt, whatever range the receipt names."""
 
 import json
+import sqlite3
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from benchmarks.latency import Heard
+from benchmarks.latency import Heard, Reader
+from tests.edge_agent.conftest import wait_until
 
 
 def report(seq: int, phase: str = "raised", **more: Any) -> bytes:
@@ -37,5 +41,16 @@ def test_the_stills_of_a_report_are_timed_by_the_first_report_that_names_them() 
     for seq, at_s in ((2, 0.9), (3, 1.4)):
         body = report(seq, "updated", issue_id="a", evidence=[{"kind": "still"}])
         heard.take("gridwatch/1/bench/gw-1/issue", body, captured_s + at_s)
-    assert [round(ms) for ms in heard.shown_ms(0)] == [900]
-    assert heard.shown_ms(captured_s + 1) == []
+    assert [round(ms) for ms in heard.issues_ms(heard.shown_s, 0)] == [900]
+    assert heard.issues_ms(heard.shown_s, captured_s + 1) == []
+
+
+def test_a_case_counts_from_the_moment_at_which_it_can_be_read(tmp_path: Path) -> None:
+    database, heard, issue = tmp_path / "centre.db", Heard(), UUID(int=7)
+    with sqlite3.connect(database) as writer:
+        writer.execute("CREATE TABLE sighting (issue_id CHAR(32))")
+    reader = Reader(database, heard)
+    with sqlite3.connect(database) as writer:
+        writer.execute("INSERT INTO sighting VALUES (?)", (issue.hex,))
+    wait_until(lambda: str(issue) in heard.filed_s, "it is read")
+    reader.close()
