@@ -18,7 +18,7 @@ from edge_agent.decoding import DecodePolicy
 from edge_agent.detector import Detector
 from edge_agent.engine import Engine, Lanes
 from edge_agent.judge import CameraJudge, Surroundings
-from edge_agent.looks import Look, plans_of
+from edge_agent.looks import Look, plans_of, turn_of
 from edge_agent.watching import EngineHooks, Watching
 
 FPS = 25
@@ -125,7 +125,7 @@ class Fleet:
         config = CameraConfig.model_validate({"camera": {"id": camera_id}, "looks": every})
         self._judges[camera_id] = CameraJudge(config, detector.card, Surroundings())
         self._seen[camera_id] = _Seen()
-        hooks = EngineHooks(self._engine.offer)
+        hooks = EngineHooks(self._engine.offer, turn=turn_of(len(self._judges)))
         return Watching(camera_id, plans_of(config), hooks, lambda _: None, self._clock)
 
     def _play(self, watching: Watching, delay_s: float) -> None:

@@ -38,7 +38,7 @@ from edge_agent.issue_state import CameraIssues
 from edge_agent.judge import CameraJudge, Surroundings
 from edge_agent.judging import Desks, Hooks, JudgedCamera, Judging
 from edge_agent.locked import Locked
-from edge_agent.looks import plans_of
+from edge_agent.looks import plans_of, turn_of
 from edge_agent.metrics import MetricsServer, Snapshot, Totals
 from edge_agent.model import ModelCard, load_card, verified_path
 from edge_agent.probing import Probe, choose
@@ -59,6 +59,8 @@ log = logging.getLogger(__name__)
 # Street cameras are 16:9; networks for other shapes are loaded when they are met.
 WIDE = (1920, 1080)
 STOP_WITHIN_S = 1.8
+# Cameras are opened one after the other: opening costs more than playing.
+STAGGER_S = 0.05
 HEARTBEAT_S = 5.0
 HEALTH_EVERY_S = 60.0
 # What is learned of a view changes slowly, and compressing it costs a few milliseconds a camera.
@@ -156,16 +158,15 @@ class App:
         lanes = Lanes(detector.choice.streams, detector.choice.batch)
         self._engine = Engine(detector.detect_many, self._judging.put, self._clock, lanes)
         self._overload = ""
-        hooks = EngineHooks(self._engine.offer, lambda: self._engine.stretch)
         self._book = CommandBook(config.state_dir)
         duties = Duties(frozenset(self._cameras), self, self._reload, self._publisher.wake)
         self._commands = Commands(config.agent.id, self._book, duties, self._clock)
         self._watching = {
             camera_id: Watching(
-                camera_id, plans_of(one), hooks, self._on_change, self._clock,
-                self._views.eyes(camera_id),
+                camera_id, plans_of(one), self._engine_hooks(number), self._on_change,
+                self._clock, self._views.eyes(camera_id),
             )
-            for camera_id, one in self._cameras.items()
+            for number, (camera_id, one) in enumerate(self._cameras.items())
         }  # fmt: skip
 
     def run(self, seconds: float | None = None) -> None:
@@ -183,8 +184,8 @@ class App:
             start("stills", self._stills.run, awaited=False)
             start("clips", self._clips.run, awaited=False)
             start("heartbeat", self._heartbeat)
-            for camera_id in self._cameras:
-                self._start_camera(camera_id)
+            for number, camera_id in enumerate(self._cameras):
+                self._start_camera(camera_id, number * STAGGER_S)
             log.info("agent %s runs with %d cameras", self._config.agent.id, len(self._cameras))
             self._supervisor.stop.wait(seconds)
             if server:
@@ -276,6 +277,9 @@ class App:
 
     # -- inside
 
+    def _engine_hooks(self, number: int) -> EngineHooks:
+        return EngineHooks(self._engine.offer, lambda: self._engine.stretch, turn_of(number))
+
     def _judging_hooks(self) -> Hooks:
         return Hooks(
             self._publisher.clock_state,
@@ -301,7 +305,7 @@ class App:
                 judged[slot] = JudgedCamera(view, judge, witness, preset_id, to_come=awaited)
         return judged
 
-    def _start_camera(self, camera_id: str) -> None:
+    def _start_camera(self, camera_id: str, after_s: float) -> None:
         watching, config = self._watching[camera_id], self._cameras[camera_id]
         if not self._crashes.admits(camera_id, config_sha256(config)):
             watching.on_state(
@@ -320,13 +324,14 @@ class App:
             self._clock,
             counts=watching.counts,
         )
-        work = partial(self._run_camera, camera)
+        work = partial(self._run_camera, camera, after_s)
         self._supervisor.start(f"camera {camera_id}", work, awaited=False)
         if full:
             stream = EvidenceStream(full, ring, self._clock)
             self._supervisor.start(f"evidence {camera_id}", stream.run, awaited=False)
 
-    def _run_camera(self, camera: Camera, stop: threading.Event) -> None:
+    def _run_camera(self, camera: Camera, after_s: float, stop: threading.Event) -> None:
+        stop.wait(after_s)
         self._crashes.decoding_here(camera.source.camera_id)
         camera.run(stop)
 

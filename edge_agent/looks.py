@@ -15,6 +15,10 @@ from edge_agent.shedding import Priority, stretched_s
 # 0.2 s at 25 frames/s stays every fifth frame, and one of 2 s every key frame.
 EARLY_S = 0.01
 EARLY_SHARE = 0.1
+# The golden ratio's fraction: its multiples lie evenly in an interval, however many they are.
+GOLDEN = 0.618034
+# With so many frames in an interval a look may choose among them.
+FRAMES_TO_CHOOSE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,11 @@ def early_s(every_s: float, spacing_s: float) -> float:
     return max(EARLY_S, min(EARLY_SHARE * every_s, spacing_s / 2))
 
 
+def turn_of(number: int) -> float:
+    """Which part of an interval, 0 to 1, is the n-th camera's turn: far from all others'."""
+    return number * GOLDEN % 1
+
+
 def plans_of(config: CameraConfig) -> tuple[LookPlan, ...]:
     """Group a camera's categories into plans, the most frequent first."""
     groups: dict[LookPlan, set[Category]] = {}
@@ -90,8 +99,11 @@ class LookTimer:
     again.
     """
 
-    def __init__(self, plans: tuple[LookPlan, ...]) -> None:
+    def __init__(self, plans: tuple[LookPlan, ...], turn: float | None = None) -> None:
+        """`turn` gives looks their part of each interval, so that cameras do not look at once."""
         self._plans = plans
+        self._turn = turn
+        self._in_turn: set[LookPlan] = set()
         self._next: dict[LookPlan, Instant] = {}
         self._quiet: dict[LookPlan, _Quiet] = {}
         self._last: Instant | None = None
@@ -149,9 +161,17 @@ class LookTimer:
 
     def _following(self, plan: LookPlan, at: Instant, every_s: float) -> Instant:
         previous = self._next.get(plan)
-        if previous is not None and abs(at.monotonic_s - previous.monotonic_s) < every_s:
+        if previous is None or abs(at.monotonic_s - previous.monotonic_s) >= every_s:
+            self._in_turn.discard(plan)
+            return at.plus(every_s)
+        if self._turn is None or plan in self._in_turn or not self._may_choose(every_s):
             return previous.plus(every_s)
-        return at.plus(every_s)
+        self._in_turn.add(plan)
+        return at.plus(every_s * ((self._turn - at.monotonic_s / every_s) % 1))
+
+    def _may_choose(self, every_s: float) -> bool:
+        """Whether frames are so dense that any part of an interval has one; key frames are not."""
+        return 0 < self._spacing_s <= every_s / FRAMES_TO_CHOOSE
 
     def _is_worth_it(
         self, plan: LookPlan, at: Instant, changed: Callable[[LookPlan], bool]

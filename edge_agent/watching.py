@@ -41,10 +41,14 @@ class CameraNow:
 
 @dataclass(frozen=True, slots=True)
 class EngineHooks:
-    """What is asked of the engine: to look at a frame, and how far intervals are stretched."""
+    """What is asked of the engine: to look at a frame, how far intervals are stretched, and when.
+
+    `turn` is the camera's part of each interval; see `LookTimer`.
+    """
 
     offer: Callable[[Frame, LookPlan], None]
     stretch: Callable[[], float] = lambda: 1.0
+    turn: float | None = None
 
 
 class Watching:
@@ -61,7 +65,7 @@ class Watching:
     ) -> None:
         self.camera_id = camera_id
         self.counts = CameraCounts()
-        self._timer = LookTimer(plans)
+        self._timer = LookTimer(plans, engine.turn)
         self._plans = len(plans)
         self._engine = engine
         self._changes = ChangeWatch()

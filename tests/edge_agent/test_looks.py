@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from contract.catalogue import Category
 from edge_agent.clock import Instant
 from edge_agent.config import CameraConfig
-from edge_agent.looks import EARLY_S, EARLY_SHARE, LookPlan, LookTimer, plans_of
+from edge_agent.looks import EARLY_S, EARLY_SHARE, LookPlan, LookTimer, plans_of, turn_of
 
 START = Instant(datetime(2026, 1, 1, tzinfo=UTC), 100.0, "boot")
 
@@ -41,6 +42,33 @@ def test_after_a_pause_looks_are_not_caught_up() -> None:
 def test_key_frames_that_jitter_keep_an_interval_of_their_distance() -> None:
     timer, jitter = LookTimer((plan(2),)), (0.0, 0.04, -0.03, 0.02, -0.04)
     assert all(timer.due(START.plus(2 * i + jitter[i % 5])) for i in range(100))
+
+
+def test_cameras_that_begin_together_look_in_turn_and_keep_their_interval() -> None:
+    every_s, cameras = 1.0, 8
+    timers = [LookTimer((plan(every_s),), turn_of(number)) for number in range(cameras)]
+    at_s: list[list[float]] = [[] for _ in timers]
+    for tick in range(25 * 10):
+        at = START.plus(tick / 25)
+        for timer, own in zip(timers, at_s, strict=True):
+            own.extend(at.monotonic_s for _ in timer.due(at))
+    last = sorted(own[-1] % every_s for own in at_s)
+    gaps_s = [b - a for a, b in pairwise([*last, last[0] + every_s])]
+    assert min(gaps_s) >= 0.04 - 1e-6  # no two in one frame's time
+    for own in at_s:
+        # The first is taken at once, the third at its turn; from there on all as far apart.
+        assert all(
+            later - sooner == pytest.approx(every_s, abs=0.041)
+            for sooner, later in pairwise(own[2:])
+        )
+        assert len(own) >= 10
+
+
+def test_key_frames_are_no_choice_and_are_all_looked_at() -> None:
+    jitter = (0.0, 0.04, -0.03, 0.02, -0.04)
+    for number in range(20):
+        timer = LookTimer((plan(2),), turn_of(number))
+        assert all(timer.due(START.plus(2 * i + jitter[i % 5])) for i in range(50))
 
 
 def test_load_stretches_intervals_and_priority_says_how_far() -> None:
