@@ -32,7 +32,7 @@ HOMES = {
     "openvino": r"edge_agent\.runtimes\.|benchmarks\.|models\.",
     "paho": r"edge_agent\.mqtt$|benchmarks\.",
     "mqtt5": r"central_ingest\.(mqtt|packets|subscriber)$",
-    "sqlite3": r"edge_agent\.(store|command_book)$|central_ingest\.store\.",
+    "sqlite3": r"edge_agent\.(store|command_book)$|central_ingest\.store\.|benchmarks\.",
     "sqlite_utils": r"edge_agent\.store$|central_ingest\.store\.",
     "sqlalchemy": r"central_ingest\.(store\.|store$)",
     "alembic": r"central_ingest\.store\.",
