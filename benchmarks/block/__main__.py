@@ -140,7 +140,7 @@ def renderers_command(
     mitsuba: Annotated[Path, typer.Option(help="a Python that has mitsuba 3")],
     script: Script = SCRIPT, blender: Blender = DEFAULT_BLENDER,
 ) -> None:  # fmt: skip
-    """Measure Cycles against Mitsuba 3 on the same plain block: seconds and noise."""
+    """Measure Cycles against Mitsuba 3 on the same plain block: CPU seconds and noise."""
     with _explained():
         print(renderer_table(compare_renderers(load_day(script), folder, blender, mitsuba, print)))
 

@@ -1,4 +1,4 @@
-"""Cycles and Mitsuba 3 on the same plain block: seconds and noise at equal samples and equal time.
+"""Cycles and Mitsuba 3 on the same plain block: CPU seconds and noise, at equal samples and time.
 
 Noise is the root mean square difference to the renderer's own reference of more samples, less what
 that reference is noisy itself, on the screen (sRGB, grey levels of 255): so a difference of
@@ -47,20 +47,26 @@ def compare_renderers(
     cycles = _cycles(day, folder, blender, say)
     fast = _mitsuba(folder, mitsuba, "llvm_ad_rgb", [*_missing(folder, "mitsuba"), *_runs("llvm")])
     slow = _mitsuba(folder, mitsuba, "scalar_rgb", _runs("scalar"))
-    equal = max(1, round(SAMPLES * cycles["cycles"] / fast["llvm"]))
-    again = _mitsuba(folder, mitsuba, "llvm_ad_rgb", [*_warm("llvm"), _run("llvm-equal", equal)])
+    plain, denoised = (
+        max(1, round(SAMPLES * cycles[run] / fast["llvm"])) for run in ("cycles", "cycles-denoised")
+    )
+    equal = [_run("llvm-equal", plain), _run("llvm-denoised", denoised)]
+    again = _mitsuba(folder, mitsuba, "llvm_ad_rgb", [*_warm("llvm"), *equal])
     return [
         _measured(folder, "Cycles", "cycles", SAMPLES, cycles),
         _measured(folder, "Cycles, denoised", "cycles-denoised", SAMPLES, cycles),
         _measured(folder, "Mitsuba llvm", "llvm", SAMPLES, fast),
-        _measured(folder, "Mitsuba llvm, Cycles' time", "llvm-equal", equal, again),
+        _measured(folder, "Mitsuba llvm, Cycles' time", "llvm-equal", plain, again),
+        _measured(
+            folder, "Mitsuba llvm, Cycles' time with denoiser", "llvm-denoised", denoised, again
+        ),
         _measured(folder, "Mitsuba scalar", "scalar", SAMPLES, slow),
     ]
 
 
 def table(rows: list[Measured]) -> str:
     """A line a renderer."""
-    lines = ["| renderer | samples | seconds | noise, grey levels |", "|---|---|---|---|"]
+    lines = ["| renderer | samples | CPU seconds | noise, grey levels |", "|---|---|---|---|"]
     lines += [f"| {r.name} | {r.samples} | {r.seconds:.1f} | {r.noise:.2f} |" for r in rows]
     return "\n".join(lines)
 
@@ -119,7 +125,10 @@ def _missing(folder: Path, name: str) -> list[dict[str, Any]]:
 
 def _cycles(day: Day, folder: Path, blender: Path, say: Say) -> dict[str, float]:
     scene = Scene(day, day.clips[0], folder)
-    runs = [*_runs("cycles"), _run("cycles-denoised", SAMPLES, denoise=True)]
+    denoised = [
+        _run(f"cycles-denoised{end}", n, denoise=True) for end, n in (("-warm", 1), ("", SAMPLES))
+    ]
+    runs = [*_runs("cycles"), *denoised]
     order = {
         "folder": str(folder.resolve()), "job": scene.job([plate(scene)]), "items": [],
         "runs": [*_missing(folder, "cycles"), *runs],

@@ -115,7 +115,7 @@ def _even_light(sky: list[float]) -> None:
 
 
 def render(stage: Stage, run: Run, folder: Path) -> float:
-    """Render one run into `folder`; returns the seconds it took."""
+    """Render one run into `folder`; returns the CPU seconds it took."""
     scene = stage.scene
     cycles, path = scene.cycles, folder / f"{run['name']}.exr"
     cycles.samples, cycles.seed, cycles.use_denoising = run["samples"], run["seed"], run["denoise"]
@@ -124,9 +124,9 @@ def render(stage: Stage, run: Run, folder: Path) -> float:
     image = scene.render.image_settings
     image.file_format, image.color_mode, image.color_depth = "OPEN_EXR", "RGB", "32"
     scene.render.filepath = str(path)
-    began_s = time.monotonic()
+    before_s = time.process_time()
     bpy.ops.render.render(write_still=True)
-    took_s = time.monotonic() - began_s
+    spent_s = time.process_time() - before_s
     loaded = bpy.data.images.load(str(path))
     loaded.colorspace_settings.name = "Non-Color"
     pixels = np.empty(loaded.size[0] * loaded.size[1] * loaded.channels, np.float32)
@@ -135,7 +135,7 @@ def render(stage: Stage, run: Run, folder: Path) -> float:
     np.save(path.with_suffix(".npy"), rows)
     bpy.data.images.remove(loaded)
     path.unlink()
-    return took_s
+    return spent_s
 
 
 def main() -> None:
