@@ -29,6 +29,7 @@ from edge_agent.observations import (
     RIVAL_IOU,
     Finding,
     Scene,
+    box_area,
     containment,
     iou,
 )
@@ -62,6 +63,8 @@ CHANGES_EVERY_S = 30.0
 
 # A heap that lies so far inside a bin's box is that bin's, and a speck inside a heap is the heap's.
 NESTED_CONTAINMENT = 0.8
+# What heaps of fruit on a cart may be taken for.
+STOCK = frozenset({Family.BIN, Family.GARBAGE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,9 +325,17 @@ def _forbids(other: Place, place: Place) -> bool:
         return other.is_open and containment(other.anchor, place.box) >= NESTED_CONTAINMENT
     if not (other.family in CONTESTED and place.family in CONTESTED):
         return False
-    if not _same_spot(other, place):
+    if not (_same_spot(other, place) or _is_stock(place, other)):
         return False
     return other.is_open or other.strength > place.strength
+
+
+def _is_stock(place: Place, cart: Place) -> bool:
+    """Say whether what looks like a full bin or a heap lies in a cart's box: it is for sale."""
+    if cart.family is not Family.VENDOR or place.family not in STOCK:
+        return False
+    smaller = box_area(place.box) < box_area(cart.box)
+    return smaller and containment(place.box, cart.box) >= NESTED_CONTAINMENT
 
 
 def _same_spot(a: Place, b: Place) -> bool:

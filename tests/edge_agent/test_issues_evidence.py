@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from contract.catalogue import Category
+from contract.catalogue import Category, Family
 from contract.messages import Phase, Severity
 from edge_agent.clock import Instant
 from edge_agent.issue_state import CameraIssues
@@ -374,3 +374,21 @@ def test_a_stall_whose_foot_is_hidden_is_the_same_stall() -> None:
     for index in range(60):
         placed.watch(0.2, [cut if index // 10 % 2 else whole])
     assert placed.phases == ["raised"]
+
+
+@pytest.mark.parametrize("heap", ["bin_overflow", "exposed_garbage"])
+def test_what_lies_on_a_cart_is_its_stock_and_no_issue(heap: str) -> None:
+    fruit = (heap, (0.39, 0.52, 0.5, 0.62), 0.6)
+    street = Street()
+    street.watch(30, [("street_vendor", SPOT, 0.8), fruit])
+    assert [report.category for report in street.reports] == [Category.STREET_VENDOR]
+    street.watch(30, [fruit])
+    assert street.phases == ["raised", "cleared", "raised"]
+
+
+def test_an_overflowing_bin_does_not_keep_a_cart_around_it_from_being_raised() -> None:
+    street = Street()
+    full = ("bin_overflow", (0.42, 0.52, 0.5, 0.62), 0.9)
+    street.watch(10, [full])
+    street.watch(20, [full, ("street_vendor", SPOT, 0.6)])
+    assert [report.family for report in street.reports] == [Family.BIN, Family.VENDOR]

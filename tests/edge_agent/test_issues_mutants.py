@@ -118,6 +118,10 @@ MUTANTS = {
     ),
     "rivals do not matter": Mutant("observations", "and not _beaten(found, boxes)", ""),
     "a heap is two issues": Mutant("issues", "if not (other.family in CONTESTED and place.family in CONTESTED):", "if True:"),
+    "a cart's fruit overflows": Mutant("issues", "or _is_stock(place, other)):", "):"),
+    "a bin hides the cart around it": Mutant(
+        "issues", "if cart.family is not Family.VENDOR or place.family not in STOCK:", "if False:"
+    ),
     "a speck is an issue of its own": Mutant(
         "issues", "return other.is_open and containment(other.anchor, place.box) >= NESTED_CONTAINMENT",
         "return False"
