@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.block.actors import Pose, poses
+from benchmarks.block.actors import Pose, poses, sprites
 from benchmarks.block.errors import RenderError
 from benchmarks.block.jobs import Border, Scene, Task, patch, plate, scenes, sprite
 from benchmarks.block.script import Clip, Day
@@ -26,7 +26,6 @@ FULL_SCALE = 4.0
 FEATHER_PX = 5
 SMEAR_PX = 15
 FADE_PX = 22
-CRF = "29"
 REFERENCE_SIZE = (640, 360)
 
 
@@ -71,11 +70,13 @@ class Stage:
         self._hour = scene.day.hours[scene.clip.hour]
         self._plate = self._read(plate(scene))[..., :3]
         self._sprites: dict[tuple[Placed, ...], tuple[Border, Linear] | None] = {}
+        # What passes where it also stands was rendered once.
+        self._rendered = sprites(scene.day, self._hour)
         self._patches = [(state, patch(scene, state)) for state in self._hour.covers]
 
     def empty(self) -> Bgr:
         """The scene without anything that comes and goes, as a picture."""
-        return screen(self._plate)
+        return screen(self._plate * np.float32(self._scene.light.gain))
 
     def light(self, at_s: float) -> Linear:
         """The scene at a moment, as light [H, W, 3]."""
@@ -85,6 +86,7 @@ class Stage:
                 self._paste(frame, task)
         for pose in sorted(poses(self._scene.day, self._hour, at_s), key=self._away, reverse=True):
             self._draw(frame, pose)
+        frame *= np.float32(self._scene.light.gain)
         return frame
 
     def _away(self, pose: Pose) -> float:
@@ -130,7 +132,7 @@ class Stage:
 
     def _sprite(self, parts: tuple[Placed, ...], *, moving: bool) -> tuple[Border, Linear] | None:
         if parts not in self._sprites:
-            task = sprite(self._scene, parts, moving=moving)
+            task = sprite(self._scene, parts, moving=self._rendered.get(parts, moving))
             border = task.border if task else None
             made = faded(self._read(task)) if task and border else None
             self._sprites[parts] = None if border is None or made is None else (border, made)
@@ -245,7 +247,7 @@ def encode(day: Day, clip: Clip, cache: Path, out: Path) -> None:
         stream.width, stream.height = camera.width, camera.height
         stream.pix_fmt = "yuv420p"
         stream.time_base = Fraction(1, FPS)
-        stream.options = {"crf": CRF, "preset": "slow", "g": str(5 * FPS), "threads": "2"}
+        stream.options = {"crf": str(day.crf), "preset": "slow", "g": str(5 * FPS), "threads": "2"}
         for picture in frames(day, clip, cache):
             for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")):
                 container.mux(packet)

@@ -19,6 +19,8 @@ from benchmarks.block.views import camera_in, span_of, views_of
 
 # Raised when geometry, materials or lights change what is rendered: cached pictures then expire.
 LOOK = 1
+# What a light says that is no light in the street.
+BESIDE = {"quick", "gain", "noise", "rain"}
 MARGIN_PX = 6
 # Where there is no sun, things darken the ground around them for about so far.
 SOFT_SHADOW_M = 0.5
@@ -83,13 +85,14 @@ class Scene:
         return {
             "look": LOOK,
             "world": world,
-            "light": self.light.model_dump(mode="json", exclude={"noise", "rain"}),
+            "light": self.light.model_dump(mode="json", exclude=BESIDE),
             "camera": {
                 "at": list(camera.at), "heading_deg": camera.heading_deg, "roll_deg": 0.0,
                 "down_deg": camera.down_deg, "focal_px": camera.focal_px,
                 "width": camera.width, "height": camera.height,
             },
             "statics": [one.as_json() for one in statics(self.day)],
+            **({"quick": True} if self.light.quick else {}),
         }  # fmt: skip
 
     def path(self, task: Task) -> Path:

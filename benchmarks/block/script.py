@@ -12,6 +12,7 @@ from contract.catalogue import Category
 
 Xy = tuple[float, float]
 SCRIPT = Path(__file__).parent / "day.yaml"
+TRIALS = Path(__file__).parent / "trials.yaml"
 
 
 class _Part(BaseModel):
@@ -57,6 +58,8 @@ class Light(_Part):
     windows: float = 0.0
     wet: float = 0.0
     exposure: float = 0.0
+    quick: bool = Field(False, description="rendered as training pictures are: fewer bounces")
+    gain: float = Field(1.0, description="of the light that was rendered, what the sensor takes")
     noise: float = Field(1.0, description="sensor noise, one sigma in grey levels")
     rain: int = Field(0, description="streaks of rain a frame")
 
@@ -245,6 +248,7 @@ class Day(_Part):
     bins: dict[str, Bin]
     cameras: dict[str, CameraAt]
     hours: dict[str, Hour]
+    crf: int = Field(29, description="how much H.264 may lose: its constant rate factor")
     clips: tuple[Clip, ...]
 
 

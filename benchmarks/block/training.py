@@ -15,7 +15,7 @@ from shapely import union_all
 from shapely.geometry.base import BaseGeometry
 
 from benchmarks.block.geometry import Camera
-from benchmarks.block.jobs import LOOK
+from benchmarks.block.jobs import BESIDE, LOOK
 from benchmarks.block.script import Day, Light, World
 from benchmarks.block.things import Placed
 from benchmarks.block.truths import in_picture, silhouette
@@ -219,7 +219,7 @@ def _head(
     return {
         "look": LOOK,
         "world": world.model_dump(mode="json") | {"covers": [{"xy": p.at[:2]} for p, _ in covers]},
-        "light": light.model_dump(mode="json", exclude={"noise", "rain"}),
+        "light": light.model_dump(mode="json", exclude=BESIDE),
         "camera": {
             "at": list(camera.at), "heading_deg": camera.heading_deg, "roll_deg": 0.0,
             "down_deg": camera.down_deg, "focal_px": camera.focal_px, "width": WIDTH,

@@ -103,7 +103,7 @@ def test_a_floor_that_is_not_reached_is_named(floors: dict[str, float], count: i
     assert all(next(iter(floors)).removesuffix("_max") in one for one in complaints)
 
 
-@pytest.mark.parametrize("name", ["dev", "demo"])
+@pytest.mark.parametrize("name", ["dev", "demo", "trials"])
 def test_the_committed_floors_name_figures_that_exist(name: str) -> None:
     known = figures(replace(CART, off_m=0.4, outside_m=0.0, cell_right=True))
     for key in load_floors(name):

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.health_trials import Moment, Trouble, failed, found_in, scripted, summary
+from benchmarks.health_trials import Moment, Trouble, failed, found_in, scripted, summary, watch
 from benchmarks.truth import DarkAt, Truth, ViewAt
 from contract.messages import CameraState
 from edge_agent.clock import Instant
 from edge_agent.frames import View
 
+TRIALS = Path(__file__).parents[2] / "benchmarks" / "block" / "trials"
 AT = Instant(datetime(2026, 6, 29, tzinfo=UTC), 0.0, "trial")
 TURNING = (ViewAt(start_s=20, turn_s=3, preset="west"), ViewAt(start_s=40, turn_s=3, preset="east"))
 KNOCKED = (ViewAt(start_s=20),)
@@ -106,3 +107,8 @@ def test_only_clips_with_troubles_are_held_against_their_truth(tmp_path: Path) -
     assert scripted(tmp_path / "nothing.mp4") is None
     (tmp_path / "calm.json").write_text(truth().model_dump_json(by_alias=True), encoding="utf-8")
     assert scripted(tmp_path / "calm.mp4") is None
+
+
+@pytest.mark.parametrize("name", ["trial-turning", "trial-knocked", "trial-covered"])
+def test_the_trials_keep_what_is_promised(name: str) -> None:
+    assert watch([TRIALS / f"{name}.mp4"]).failed() == []
