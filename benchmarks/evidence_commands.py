@@ -53,7 +53,9 @@ def quiet(  # noqa: PLR0913 -- typer takes a command's options as its arguments
     shared: Annotated[Path, typer.Option(help="folder with the quiet frames")] = DEFAULT_SHARED,
     model: ModelOption = None,
     days: Annotated[int, typer.Option(min=1, help="days that each camera watches")] = 7,
-    frames: Annotated[int, typer.Option(min=4, help="frames a camera, neighbours in time")] = 8,
+    frames: Annotated[
+        int, typer.Option(min=0, help="frames a street camera, neighbours in time; 0: none of them")
+    ] = 8,
     block_frames: Annotated[
         int, typer.Option(min=0, help="and so many a clip of the virtual block; 0: none of it")
     ] = 32,
@@ -65,7 +67,7 @@ def quiet(  # noqa: PLR0913 -- typer takes a command's options as its arguments
 ) -> None:
     """Let quiet cameras watch a week of day, dusk, night and rain in compressed time."""
     try:
-        cameras = quiet_footage.cameras_of(shared, frames)
+        cameras = quiet_footage.cameras_of(shared, frames) if frames else []
         cameras += quiet_block.block_cameras(block_frames) if block_frames else []
         found = quiet_footage.Found(model or default_folder())
         result, hits = quiet_module.measure(cameras, found, days)

@@ -7,13 +7,16 @@ dusk, rain and night are rendered, so each camera stays in its own light all wee
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.block.script import SCRIPT, Clip, Day, load_day
+from benchmarks.block.script import SCRIPT, TRIALS, Clip, Day, load_day
 from benchmarks.quiet_footage import FRAMES_MIN, QuietCamera, QuietFrame
 from benchmarks.truth import Truth, load_truth
 from contract.catalogue import Category
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ((SCRIPT, ROOT / "camera_configs" / "demo"),)
+FOLDERS = (
+    (SCRIPT, ROOT / "camera_configs" / "demo"),
+    (TRIALS, ROOT / "benchmarks" / "block" / "trials"),
+)
 # So long before and after an event nothing is taken: a cart comes and goes.
 MARGIN_S = 1.0
 LIGHTS = {"sun": "day", "morning": "day", "overcast": "day"}

@@ -40,8 +40,8 @@ def test_only_the_first_view_of_a_camera_counts() -> None:
     assert quiet_seconds(turned, truth()) == [0, 1, 2, 3, 4]
 
 
-def test_the_block_has_quiet_cameras_by_day_at_dusk_and_in_rain() -> None:
+def test_the_block_has_quiet_cameras_by_day_at_dusk_in_rain_and_at_night() -> None:
     cameras = block_cameras(16)
-    assert {camera.light for camera in cameras} == {"day", "dusk", "rain"}
+    assert {camera.light for camera in cameras} == {"day", "dusk", "rain", "night"}
     assert all(FRAMES_MIN <= len(camera.frames) <= 16 for camera in cameras)
     assert {camera.treatment("night") for camera in cameras} == {"day"}
