@@ -35,6 +35,7 @@ _NEW_CASE = (
     "case_id", "number", "family", "presence_since", "opened_at", "recurs_of", *SHOWN,
     "last_seen_at", "updated_at",
 )  # fmt: skip
+_TIMES = ("last_seen_at", "updated_at")
 _EVIDENCE = (
     "issue_id", "sha256", "kind", "media_type", "bytes", "named_at", "state", "moment",
     "captured_at",
@@ -89,24 +90,26 @@ class Writes:
         insert_rows(connection, t.report, _REPORT, rows)
 
     def _write_cases(self, connection: Connection) -> None:
-        opened, shown, since, seen = [], [], [], []
+        opened, seen, shown, turned = [], [], [], []
         for case in self._touched.values():
             refresh(case)
-            values = case.shown()
+            values, times = case.shown(), (case.last_seen_at, self._now)
             if case.fresh:
                 opened.append(self._opened(case))
                 if case.merged_into is None:
                     continue
-            if values != case.stored:
-                shown.append((*values, case.case_id))
-            if not case.fresh and case.presence != case.stored_presence:
-                since.append((self._now, case.case_id))
-            seen.append((case.last_seen_at, self._now, case.case_id))
+            # One statement a row: PostgreSQL keeps a copy of it for each.
+            if values == case.stored:
+                seen.append((*times, case.case_id))
+            elif case.fresh or case.presence == case.stored_presence:
+                shown.append((*times, *values, case.case_id))
+            else:
+                turned.append((*times, *values, self._now, case.case_id))
         # What a new case was merged into may be newer still: it is named when all are there.
         insert_rows(connection, t.case, _NEW_CASE, opened)
-        update_rows(connection, t.case, "case_id", SHOWN, shown)
-        update_rows(connection, t.case, "case_id", ("presence_since",), since)
-        update_rows(connection, t.case, "case_id", ("last_seen_at", "updated_at"), seen)
+        update_rows(connection, t.case, "case_id", _TIMES, seen)
+        update_rows(connection, t.case, "case_id", (*_TIMES, *SHOWN), shown)
+        update_rows(connection, t.case, "case_id", (*_TIMES, *SHOWN, "presence_since"), turned)
 
     def _opened(self, case: HeldCase) -> tuple[Any, ...]:
         return (
@@ -120,15 +123,15 @@ class Writes:
             if held.fresh:
                 new.append((*_identity(held), held.open, *self._seen(held), *_placed(held)))
                 continue
-            if held.report is not None:
-                seen.append((*self._seen(held), held.issue_id))
             if held.relocated:
-                placed.append((*_placed(held), held.issue_id))
+                placed.append((*self._seen(held), *_placed(held), held.issue_id))
+            elif held.report is not None:
+                seen.append((*self._seen(held), held.issue_id))
             if held.moved:
                 moved.append((held.case.case_id, held.because, held.issue_id))
         insert_rows(connection, t.sighting, (*_IDENTITY, "open", *_SEEN, *_PLACED), new)
         update_rows(connection, t.sighting, "issue_id", _SEEN, seen)
-        update_rows(connection, t.sighting, "issue_id", _PLACED, placed)
+        update_rows(connection, t.sighting, "issue_id", (*_SEEN, *_PLACED), placed)
         update_rows(connection, t.sighting, "issue_id", ("case_id", "linked_because"), moved)
 
     def _seen(self, held: HeldSighting) -> tuple[Any, ...]:
