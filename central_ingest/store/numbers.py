@@ -19,7 +19,7 @@ class CaseNumbers:
         self._sequence: int | None = None
         self._case_id: int | None = None
         self._case_ids: list[int] = []
-        self._many = 1
+        self._many = 16
 
     def next_id(self) -> int:
         """The key of the next case."""
