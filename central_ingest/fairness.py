@@ -1,12 +1,14 @@
 """How much one agent may pour in, so that the others' reports stay quick. Pure.
 
-A bucket an agent: `per_s` reports a second, and two seconds' worth at once. What comes beyond is
-passed over: it is not held and gets no receipt, so its agent keeps it and offers it again.
+A bucket an agent: `per_s` reports a second, and half a second's worth at once, or what an agent
+sends ahead of its receipts where that is more. What comes beyond is passed over: it is not held
+and gets no receipt, so its agent keeps it and offers it again.
 """
 
 from dataclasses import dataclass
 
-_BURST_S = 2.0
+_BURST_S = 0.5
+_WINDOW = 100
 _KEPT_MAX = 10_000
 
 
@@ -25,7 +27,7 @@ class Allowances:
 
     def take(self, agent_id: str, wanted: int, now_s: float) -> int:
         """How many more reports of this agent may be filed at `now_s` (any rising clock)."""
-        full = self._per_s * _BURST_S
+        full = max(_WINDOW, self._per_s * _BURST_S)
         bucket = self._buckets.get(agent_id)
         if bucket is None:
             self._drop_full(now_s)
@@ -43,5 +45,5 @@ class Allowances:
         self._buckets = {
             agent: bucket
             for agent, bucket in self._buckets.items()
-            if now_s - bucket.at_s < _BURST_S
+            if now_s - bucket.at_s < max(_BURST_S, _WINDOW / self._per_s)
         }
