@@ -13,8 +13,8 @@ import threading
 
 from central_ingest.store.database import Engine
 
-# A report changes about four pages: at 12,000 reports the log holds some 200 MB.
-AFTER_REPORTS = 12_000
+# A report changes about four pages: at 3,000 reports the log holds some 50 MB.
+AFTER_REPORTS = 3_000
 _PASSES = 3
 
 

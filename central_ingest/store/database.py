@@ -44,15 +44,16 @@ _NOTICE_A_DEAD_LINE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-# A batch changes thousands of scattered pages. Brought over from the WAL hundreds of megabytes at a
-# time instead of four, pages that change again and again are written once; an ingest that files
-# much does so beside its filing (`checkpoints`), long before a commit has to.
+# A batch changes thousands of scattered pages. Brought over from the WAL many at a time, pages that
+# change again and again are written once; but every page that is read is looked for in all of the
+# WAL first, so it must not grow long either. An ingest that files much brings it over beside its
+# filing (`checkpoints`), before a commit has to.
 _SQLITE = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
     "cache_size=-131072",
-    "wal_autocheckpoint=100000",
+    "wal_autocheckpoint=50000",
 )
 
 
