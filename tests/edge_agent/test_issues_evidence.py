@@ -386,9 +386,15 @@ def test_what_lies_on_a_cart_is_its_stock_and_no_issue(heap: str) -> None:
     assert street.phases == ["raised", "cleared", "raised"]
 
 
-def test_an_overflowing_bin_does_not_keep_a_cart_around_it_from_being_raised() -> None:
+INSIDE: Box = (0.42, 0.52, 0.5, 0.62)
+
+
+@pytest.mark.parametrize(("bin_box", "cart_box"), [(INSIDE, SPOT), (SPOT, INSIDE)])
+def test_an_overflowing_bin_does_not_keep_a_cart_from_being_raised(
+    bin_box: Box, cart_box: Box
+) -> None:
     street = Street()
-    full = ("bin_overflow", (0.42, 0.52, 0.5, 0.62), 0.9)
+    full = ("bin_overflow", bin_box, 0.9)
     street.watch(10, [full])
-    street.watch(20, [full, ("street_vendor", SPOT, 0.6)])
+    street.watch(20, [full, ("street_vendor", cart_box, 0.6)])
     assert [report.family for report in street.reports] == [Family.BIN, Family.VENDOR]
