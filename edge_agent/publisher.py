@@ -36,6 +36,7 @@ from edge_agent.clock_offset import ClockOffset, better, clock_state
 from edge_agent.config import Broker
 from edge_agent.errors import DeliveryError, DeliveryRefused
 from edge_agent.mqtt import FAILED, NO_SUBSCRIBERS, Connection, Wakeup
+from edge_agent.pace import Pace
 from edge_agent.store import Store, WaitingReport
 
 log = logging.getLogger(__name__)
@@ -47,9 +48,12 @@ IDLE_S = 0.5
 BACKOFF_FIRST_S = 0.5
 BACKOFF_LONGEST_S = 5.0
 BACKOFF_REFUSED_S = 30.0
-# Mosquitto queues 1,000 messages for a client that is away and drops the rest: what was offered
-# and has no receipt yet never exceeds that, so that a centre that is away loses nothing there.
-UNRECEIPTED_MAX = 1000
+# What was offered and has no receipt yet: less than the 1,000 messages that Mosquitto queues for a
+# client that is away before it drops the rest, and less than a centre takes of one agent at once.
+UNRECEIPTED_MAX = 150
+# Less than a centre takes of one agent (`ingest.agent_per_s`, 500): what it passes over would wait
+# until its receipt is overdue. A day's reports at one a second go in less than four minutes.
+OFFERS_PER_S, OFFERS_AT_ONCE = 400.0, 50
 
 
 class Reports(Protocol):
@@ -215,6 +219,7 @@ class _Delivery:
         self._clock = clock
         self._in_flight: dict[int, int] = {}
         self._unreceipted: OrderedDict[int, Instant] = OrderedDict()
+        self._pace = Pace(OFFERS_PER_S, OFFERS_AT_ONCE, clock.now())
         self.more = False
         self.trouble = ""
 
@@ -222,13 +227,15 @@ class _Delivery:
         """Offer what is due, as far as the window goes; returns how much of it was a repeat."""
         now = self._clock.now()
         self._forget_unreceipted(now)
-        room = min(self._connection.room, UNRECEIPTED_MAX - len(self._unreceipted))
+        unreceipted = UNRECEIPTED_MAX - len(self._unreceipted)
+        room = min(self._connection.room, unreceipted, self._pace.room(now))
         due = self._store.due(now.monotonic_s, room) if room > 0 else []
         self.more = 0 < room == len(due)
         if due:
             self._store.offered([r.seq for r in due], now.monotonic_s + RECEIPT_WITHIN_S)
         for report in due:
             self._publish(report, now)
+        self._pace.took(len(due))
         return sum(report.tries > 0 for report in due)
 
     def take_pubacks(self) -> None:
