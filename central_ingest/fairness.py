@@ -7,8 +7,9 @@ and gets no receipt, so its agent keeps it and offers it again.
 
 from dataclasses import dataclass
 
+from contract.pace import AHEAD_OF_RECEIPTS_MAX
+
 _BURST_S = 0.5
-_WINDOW = 100
 _KEPT_MAX = 10_000
 
 
@@ -27,7 +28,7 @@ class Allowances:
 
     def take(self, agent_id: str, wanted: int, now_s: float) -> int:
         """How many more reports of this agent may be filed at `now_s` (any rising clock)."""
-        full = max(_WINDOW, self._per_s * _BURST_S)
+        full = max(AHEAD_OF_RECEIPTS_MAX, self._per_s * _BURST_S)
         bucket = self._buckets.get(agent_id)
         if bucket is None:
             self._drop_full(now_s)
@@ -45,5 +46,5 @@ class Allowances:
         self._buckets = {
             agent: bucket
             for agent, bucket in self._buckets.items()
-            if now_s - bucket.at_s < max(_BURST_S, _WINDOW / self._per_s)
+            if now_s - bucket.at_s < max(_BURST_S, AHEAD_OF_RECEIPTS_MAX / self._per_s)
         }

@@ -22,6 +22,7 @@ from contract.messages import (
     encode,
     format_utc,
 )
+from contract.pace import AHEAD_OF_RECEIPTS_MAX, OFFERS_AT_ONCE, OFFERS_PER_S
 from contract.topics import (
     PROPERTY_OUTBOX_ID,
     PROPERTY_PUBLISHED_AT,
@@ -48,12 +49,6 @@ IDLE_S = 0.5
 BACKOFF_FIRST_S = 0.5
 BACKOFF_LONGEST_S = 5.0
 BACKOFF_REFUSED_S = 30.0
-# What was offered and has no receipt yet: less than the 1,000 messages that Mosquitto queues for a
-# client that is away before it drops the rest, and less than a centre takes of one agent at once.
-UNRECEIPTED_MAX = 150
-# Less than a centre takes of one agent (`ingest.agent_per_s`, 500): what it passes over would wait
-# until its receipt is overdue. A day's reports at one a second go in less than four minutes.
-OFFERS_PER_S, OFFERS_AT_ONCE = 400.0, 50
 
 
 class Reports(Protocol):
@@ -227,7 +222,7 @@ class _Delivery:
         """Offer what is due, as far as the window goes; returns how much of it was a repeat."""
         now = self._clock.now()
         self._forget_unreceipted(now)
-        unreceipted = UNRECEIPTED_MAX - len(self._unreceipted)
+        unreceipted = AHEAD_OF_RECEIPTS_MAX - len(self._unreceipted)
         room = min(self._connection.room, unreceipted, self._pace.room(now))
         due = self._store.due(now.monotonic_s, room) if room > 0 else []
         self.more = 0 < room == len(due)

@@ -1,6 +1,11 @@
 """Fairness: one agent's flood is bounded, and costs the others nothing."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from central_ingest.config import IngestSettings
 from central_ingest.fairness import Allowances
+from contract.pace import AHEAD_OF_RECEIPTS_MAX, OFFERS_AT_ONCE, OFFERS_PER_S
 
 
 def test_an_agent_may_burst_for_half_a_seconds_worth_and_no_more() -> None:
@@ -9,7 +14,18 @@ def test_an_agent_may_burst_for_half_a_seconds_worth_and_no_more() -> None:
 
 
 def test_what_an_agent_sends_ahead_of_its_receipts_is_always_taken() -> None:
-    assert Allowances(2).take("slow", 100, 5.0) == 100
+    assert Allowances(2).take("slow", AHEAD_OF_RECEIPTS_MAX, 5.0) == AHEAD_OF_RECEIPTS_MAX
+
+
+@given(pauses_s=st.lists(st.floats(0, 3), max_size=80))
+def test_an_agent_that_keeps_its_pace_is_never_passed_over(pauses_s: list[float]) -> None:
+    allowances, now_s, room = Allowances(IngestSettings().agent_per_s), 0.0, 0.0
+    for pause_s in pauses_s:  # between two batches of a centre that is now slow and now quick
+        now_s += pause_s
+        room = min(room, OFFERS_AT_ONCE) + pause_s * OFFERS_PER_S
+        offered = min(int(room), AHEAD_OF_RECEIPTS_MAX)
+        room -= offered
+        assert allowances.take("steady", offered, now_s) == offered
 
 
 def test_what_is_used_up_comes_back_with_time() -> None:
@@ -35,4 +51,4 @@ def test_agents_that_fell_silent_are_forgotten() -> None:
 
 def test_what_is_wanted_at_once_is_granted_as_far_as_it_goes() -> None:
     allowances = Allowances(10)
-    assert [allowances.take("flood", wanted, 5.0) for wanted in (70, 70, 70)] == [70, 30, 0]
+    assert [allowances.take("flood", wanted, 5.0) for wanted in (110, 110, 110)] == [110, 40, 0]
