@@ -18,6 +18,7 @@ from contract.messages import ShownMoment
 from edge_agent.clips import CLIP_FPS, Closely, Span, encoded, masked_frames, moments, thinned
 from edge_agent.clock import Clock, Instant
 from edge_agent.config import CameraEvidence
+from edge_agent.desk import DeskCounts, drained
 from edge_agent.errors import AgentError
 from edge_agent.evidence import CLIP_MEDIA_TYPE, evidence_of
 from edge_agent.masking import MASK_WINDOW_S
@@ -62,14 +63,6 @@ class ClipSource:
     mask: bool = True
 
 
-@dataclass(slots=True)
-class ClipCounts:
-    """What was made and what was given up since the agent started."""
-
-    made: int = 0
-    given_up: int = 0
-
-
 class ClipDesk:
     """Takes orders from the judge and hands clips back; `run` is its thread, at low priority."""
 
@@ -87,7 +80,7 @@ class ClipDesk:
         self._asked: list[ClipAsked] = []
         self._ready: queue.Queue[tuple[ClipAsked, Footage, Span]] = queue.Queue(READY_MAX)
         self._made: queue.SimpleQueue[ClipMade] = queue.SimpleQueue()
-        self.counts = ClipCounts()
+        self.counts = DeskCounts()
         self.trouble = ""
 
     def ask(self, asked: ClipAsked) -> None:
@@ -118,11 +111,7 @@ class ClipDesk:
 
     def made(self) -> tuple[ClipMade, ...]:
         """Hand out what was made since the last call."""
-        done = []
-        with contextlib.suppress(queue.Empty):
-            while True:
-                done.append(self._made.get_nowait())
-        return tuple(done)
+        return drained(self._made)
 
     def finish(self) -> None:
         """Wait until everything collected so far is made or given up; `run` must be running."""

@@ -17,12 +17,11 @@ from prometheus_client.registry import Collector
 from contract.messages import CameraState, ClockState
 from edge_agent.actions import ActionCounts
 from edge_agent.canary import CanaryNow
-from edge_agent.clip_desk import ClipCounts
 from edge_agent.clock import Instant
+from edge_agent.desk import DeskCounts
 from edge_agent.errors import ConfigError
 from edge_agent.publisher import BrokerState
 from edge_agent.shedding import overloaded
-from edge_agent.still_desk import StillCounts
 from edge_agent.store import StoreCounts
 from edge_agent.watching import CameraNow
 
@@ -41,8 +40,8 @@ class Totals:
     receipted: int = 0
     replayed: int = 0
     pictures_uploaded: int = 0
-    stills: StillCounts = field(default_factory=StillCounts)
-    clips: ClipCounts = field(default_factory=ClipCounts)
+    stills: DeskCounts = field(default_factory=DeskCounts)
+    clips: DeskCounts = field(default_factory=DeskCounts)
     restarts: int = 0
     withheld: int = 0
     actions: ActionCounts = field(default_factory=ActionCounts)

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from contract.messages import ShownMoment
 from edge_agent.config import CameraConfig
+from edge_agent.desk import DeskCounts, drained
 from edge_agent.errors import AgentError
 from edge_agent.evidence import Caption, stills
 from edge_agent.judge import Judgement
@@ -72,19 +73,11 @@ class StillMade:
 
 
 @dataclass(slots=True)
-class StillCounts:
-    """What was made and what was given up since the agent started."""
-
-    made: int = 0
-    given_up: int = 0
-
-
-@dataclass(slots=True)
 class StillDesk:
     """Takes orders from the judge and hands stills back; `run` is its thread."""
 
     on_made: Callable[[], None] = lambda: None
-    counts: StillCounts = field(default_factory=StillCounts)
+    counts: DeskCounts = field(default_factory=DeskCounts)
     trouble: str = ""
     _asked: queue.Queue[StillAsked] = field(default_factory=lambda: queue.Queue(ASKED_MAX))
     _made: queue.SimpleQueue[StillMade] = field(default_factory=queue.SimpleQueue)
@@ -99,11 +92,7 @@ class StillDesk:
 
     def made(self) -> tuple[StillMade, ...]:
         """Hand out what was made since the last call."""
-        done = []
-        with contextlib.suppress(queue.Empty):
-            while True:
-                done.append(self._made.get_nowait())
-        return tuple(done)
+        return drained(self._made)
 
     def run(self, stop: threading.Event) -> None:
         """Make stills until `stop`; those being made then are not waited for.
