@@ -329,5 +329,5 @@ class Ingest:
             detail=self._said,
             metrics=prometheus.generate_latest(self._metrics.registry).decode(),
         )
-        with writing(self._engine) as connection:
+        with writing(self._engine, f"worker {name}") as connection:
             beat(connection, said)

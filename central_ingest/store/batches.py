@@ -1,10 +1,15 @@
-"""One transaction for a batch of messages: what is filed, what is quarantined, what is receipted.
+"""A batch of messages: what is filed, what is quarantined, what is receipted.
+
+SQLite, with one writer at a time, files it in one transaction. On PostgreSQL each family's reports
+are one, and what is no report another: families never meet, neither in an issue nor in a case, so
+workers file them side by side.
 
 Guarantee (promise 3): receipts are returned only after the transaction that holds each report, or
 its quarantine, has committed. One message that cannot be filed is quarantined, and the rest of its
 batch is filed all the same.
 """
 
+import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -21,7 +26,7 @@ from central_ingest.parsing import QuickReport, Report
 from central_ingest.receipts import Outbox, Told
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import insert_new
-from central_ingest.store.database import Engine, writing
+from central_ingest.store.database import Engine, PartTaken, writing
 from central_ingest.store.filing import Filing, FilingRules
 from central_ingest.store.fleet import hold_canary, hold_health, hold_result, hold_status
 from contract.messages import (
@@ -45,6 +50,7 @@ _OF_ONE_MESSAGE = (
     ValueError,
 )
 REPORTS = (IssueReport, QuickReport)
+_NO_REPORTS = "no reports"
 _RAW_MAX = 1 << 20
 _REASON_MAX = 500
 
@@ -141,13 +147,43 @@ class _Batch:
 def file_batch(
     engine: Engine, messages: Sequence[Readable | Unreadable], rules: FilingRules, now: datetime
 ) -> Filed:
-    """File every message, in one transaction where none of them is poison.
+    """File every message, in one transaction a part where none of them is poison.
 
-    A batch that cannot be filed as a whole is filed in halves, so that what one message causes
+    A part that cannot be filed as a whole is filed in halves, so that what one message causes
     sends it alone into quarantine. Raises StoreUnavailable; what was committed before stands.
     """
+    if engine.dialect.name == "sqlite":
+        return _file_part(engine, None, messages, rules, now)
+    left, done = _parts(messages), []
+    for wait in (False, True):  # what another worker files now comes last
+        for part in list(left):
+            with contextlib.suppress(PartTaken):
+                done.append(_file_part(engine, part, left[part], rules, now, wait=wait))
+                del left[part]
+    return _joined(done)
+
+
+def _parts(messages: Iterable[Readable | Unreadable]) -> dict[str, list[Readable | Unreadable]]:
+    """The messages of each part, in the order of their coming."""
+    parts: dict[str, list[Readable | Unreadable]] = {}
+    for one in messages:
+        report = one.message if isinstance(one, Readable) else None
+        part = report.family.value if isinstance(report, REPORTS) else _NO_REPORTS
+        parts.setdefault(part, []).append(one)
+    return parts
+
+
+def _file_part(
+    engine: Engine,
+    part: str | None,
+    messages: Sequence[Readable | Unreadable],
+    rules: FilingRules,
+    now: datetime,
+    *,
+    wait: bool = True,
+) -> Filed:
     try:
-        with writing(engine) as connection:
+        with writing(engine, part, wait=wait) as connection:
             batch = _Batch(connection, rules, now)
             batch.file(messages)
         batch.clear()
@@ -156,17 +192,21 @@ def file_batch(
             (only,) = messages
             if isinstance(only, Unreadable):
                 raise
-            return file_batch(engine, [_failed(only, error)], rules, now)
+            return _file_part(engine, part, [_failed(only, error)], rules, now)
         middle = len(messages) // 2
         halves = (messages[:middle], messages[middle:])
-        return _joined(file_batch(engine, half, rules, now) for half in halves)
+        return _joined(_file_part(engine, part, half, rules, now) for half in halves)
     return Filed(tuple(batch.told.items()), batch.outcomes)
 
 
 def _joined(parts: Iterable[Filed]) -> Filed:
-    listed = list(parts)
-    outcomes = sum((part.outcomes for part in listed), Counter[tuple[str, str]]())
-    return Filed(tuple(one for part in listed for one in part.told), outcomes)
+    told: dict[Outbox, Told] = {}
+    outcomes: Counter[tuple[str, str]] = Counter()
+    for part in parts:
+        outcomes += part.outcomes
+        for outbox, held in part.told:
+            told.setdefault(outbox, Told()).add(held)
+    return Filed(tuple(told.items()), outcomes)
 
 
 def hold_quarantined(connection: Connection, message: Unreadable, now: datetime) -> None:

@@ -1,10 +1,12 @@
 """Opening the database: engine, transactions, migrations; where its exceptions are translated.
 
-SQLite: WAL, `synchronous=FULL`, one writer by `BEGIN IMMEDIATE`. PostgreSQL: the same source;
-`writing` takes one transaction-level advisory lock, so that filing is decided by one worker at a
-time however many there are, while unpacking, reading and evidence stay parallel.
+SQLite: WAL, `synchronous=FULL`, one writer by `BEGIN IMMEDIATE`. PostgreSQL: the same source, in
+READ COMMITTED; transaction-level advisory locks say who may write beside whom. A transaction of a
+`part` (a family's reports, say) runs beside those of other parts and waits for its own; one without
+a part runs alone.
 """
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +26,9 @@ from central_ingest.errors import RefusedToStart, StoreUnavailable
 __all__ = [
     "Connection",
     "Engine",
+    "PartTaken",
     "check_version",
+    "lock_changes",
     "migrate",
     "open_engine",
     "reading",
@@ -34,7 +38,9 @@ __all__ = [
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITING = "gridwatch_writing"
-_FILING_LOCK = 0x6772_6964
+_ALONE_LOCK = 0x6772_6964
+_PARTS_SPACE = 0x6772
+_CHANGES_LOCK = 0x6772_6965
 BUSY_TIMEOUT_S = 30
 # libpq by itself waits for hours on a line whose other end is gone (seconds; milliseconds).
 _NOTICE_A_DEAD_LINE = {
@@ -97,18 +103,47 @@ def translated() -> Iterator[None]:
         raise
 
 
+class PartTaken(Exception):
+    """Another transaction holds the part that was asked for."""
+
+
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine, part: str | None = None, *, wait: bool = True) -> Iterator[Connection]:
     """One writing transaction: commits at the end, or changes nothing.
 
-    Raises StoreUnavailable when the database cannot be used now.
+    Raises StoreUnavailable when the database cannot be used now; without `wait`, PartTaken when
+    another transaction holds the part.
     """
     with translated(), engine.connect() as opened:
         connection = opened.execution_options(**{_WRITING: True})
         with connection.begin():
             if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": _FILING_LOCK})
+                _lock(connection, part, wait=wait)
             yield connection
+
+
+def _lock(connection: Connection, part: str | None, *, wait: bool) -> None:
+    alone = {"key": _ALONE_LOCK}
+    if part is None:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), alone)
+        return
+    connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), alone)
+    mine = {"space": _PARTS_SPACE, "part": zlib.crc32(part.encode()) & 0x7FFF_FFFF}
+    if wait:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:space, :part)"), mine)
+    elif not connection.execute(
+        text("SELECT pg_try_advisory_xact_lock(:space, :part)"), mine
+    ).scalar_one():
+        raise PartTaken
+
+
+def lock_changes(connection: Connection) -> None:
+    """Let changes be numbered in the order of their commits: whoever follows them misses none.
+
+    To be called before rows of `change` are written, as late as can be.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHANGES_LOCK})
 
 
 @contextmanager

@@ -35,6 +35,7 @@ from central_ingest.dedup import Place
 from central_ingest.errors import IllegalStep, NotFound
 from central_ingest.spots import spot
 from central_ingest.store import tables as t
+from central_ingest.store.database import lock_changes
 from central_ingest.store.policy import read_policy
 from central_ingest.store.views import (
     CaseDetail,
@@ -282,6 +283,7 @@ def note_decision(connection: Connection, case_id: int, made: DecisionView) -> N
 
 def note_change(connection: Connection, case_id: int, kind: str, now: datetime) -> None:
     """Tell everybody who follows that a case changed; in the transaction that changed it."""
+    lock_changes(connection)
     connection.execute(insert(t.change).values(case_id=case_id, kind=kind, at=now))
 
 
@@ -306,6 +308,7 @@ def _case_row(connection: Connection, case_id: int, *, lock: bool = False) -> Ro
 
 
 def _summaries(connection: Connection, rows: Sequence[Row[Any]]) -> list[CaseSummary]:
+    newest = _newest_times(connection, [row.case_id for row in rows])
     stills = _stills(connection, {row.still_sha256 for row in rows if row.still_sha256})
     return [
         CaseSummary(
@@ -324,15 +327,30 @@ def _summaries(connection: Connection, rows: Sequence[Row[Any]]) -> list[CaseSum
             error_m=row.error_m,
             opened_at=row.opened_at,
             first_seen_at=row.first_seen_at,
-            last_seen_at=row.last_seen_at,
+            last_seen_at=newest.get(row.case_id, row).last_seen_at,
             deadline_at=row.deadline_at,
             sighting_count=row.sighting_count,
             cameras=tuple(row.cameras),
             still=stills.get(row.still_sha256),
-            updated_at=row.updated_at,
+            updated_at=max(row.updated_at, newest.get(row.case_id, row).updated_at),
         )
         for row in rows
     ]
+
+
+def _newest_times(connection: Connection, case_ids: list[int]) -> dict[int, Any]:
+    """When the sightings of each case were last seen and updated; merged cases have none."""
+    row = t.sighting.c
+    found = connection.execute(
+        select(
+            row.case_id,
+            func.max(row.last_seen_at).label("last_seen_at"),
+            func.max(row.updated_at).label("updated_at"),
+        )
+        .where(row.case_id.in_(case_ids))
+        .group_by(row.case_id)
+    )
+    return {times.case_id: times for times in found}
 
 
 def _evidence_view(row: Row[Any]) -> EvidenceView:

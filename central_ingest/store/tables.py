@@ -4,8 +4,9 @@ Invariants, numbered, checked by tests:
 
 1. `report` holds one row for each (issue_id, revision); its body is the bytes that travelled.
 2. `sighting` holds one row an issue, with the content of its highest revision, in one case.
-3. `case` repeats what lists need (counts, cameras, times, presence), always written in the
-   transaction that changed a sighting, so that a list is one indexed read.
+3. `case` repeats what lists filter by and count (state, presence, cell, cameras), always written
+   in the transaction that changed a sighting, so that a list is one indexed read. Its
+   `last_seen_at` and `updated_at` are of that moment; newer ones are its sightings' to tell.
 4. Every transaction that changes a case writes a row of `change` for each kind of change.
 5. `evidence_ref.state` is present where `evidence` has the hash; pending, then lost, elsewhere.
 6. Nothing here is deleted by the ingest.

@@ -13,6 +13,7 @@ from central_ingest.dedup import DuplicateRules
 from central_ingest.parsing import Report
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import insert_rows, select_rows, update_rows
+from central_ingest.store.database import lock_changes
 from central_ingest.store.desk import SHOWN, Desk, HeldCase, HeldSighting
 from central_ingest.store.recurrence import note_recurrences
 from contract.messages import EvidenceRef, Phase, Severity
@@ -90,7 +91,7 @@ class Writes:
         insert_rows(connection, t.report, _REPORT, rows)
 
     def _write_cases(self, connection: Connection) -> None:
-        opened, seen, shown, turned = [], [], [], []
+        opened, shown, turned = [], [], []
         for case in self._touched.values():
             refresh(case)
             values, times = case.shown(), (case.last_seen_at, self._now)
@@ -98,16 +99,16 @@ class Writes:
                 opened.append(self._opened(case))
                 if case.merged_into is None:
                     continue
-            # One statement a row: PostgreSQL keeps a copy of it for each.
+            # When it was seen last, its sightings tell: most reports change nothing else.
             if values == case.stored:
-                seen.append((*times, case.case_id))
-            elif case.fresh or case.presence == case.stored_presence:
+                continue
+            # One statement a row: PostgreSQL keeps a copy of it for each.
+            if case.fresh or case.presence == case.stored_presence:
                 shown.append((*times, *values, case.case_id))
             else:
                 turned.append((*times, *values, self._now, case.case_id))
         # What a new case was merged into may be newer still: it is named when all are there.
         insert_rows(connection, t.case, _NEW_CASE, opened)
-        update_rows(connection, t.case, "case_id", _TIMES, seen)
         update_rows(connection, t.case, "case_id", (*_TIMES, *SHOWN), shown)
         update_rows(connection, t.case, "case_id", (*_TIMES, *SHOWN, "presence_since"), turned)
 
@@ -165,6 +166,7 @@ class Writes:
         insert_rows(connection, t.proposal, names, proposed)
         decided = ("case_id", "at", "who", "action", "reason", "detail")
         insert_rows(connection, t.decision, decided, self._decisions)
+        lock_changes(connection)
         changes = [(case_id, kind, self._now) for case_id, kind in self._changes]
         insert_rows(connection, t.change, ("case_id", "kind", "at"), changes)
 

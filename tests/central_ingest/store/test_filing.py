@@ -172,6 +172,16 @@ def test_a_category_may_change_inside_its_family(
     assert (case.category, case.severity.value) == (Category.MANHOLE_MISSING, "urgent")
 
 
+def test_a_list_tells_when_a_case_was_last_seen_though_nothing_else_changed(
+    engine: Engine, report: MakeReport, file: File
+) -> None:
+    file(report(1))
+    (before,) = cases(engine)
+    file(report(1, seq=2, revision=2, phase="updated", after_s=60))
+    (after,) = cases(engine)
+    assert (after.last_seen_at - before.last_seen_at).total_seconds() == 60
+
+
 @pytest.mark.parametrize(
     ("phases", "presence"),
     [
