@@ -149,6 +149,16 @@ class SimulatedAgent:
             stop.wait(count / rate)
 
 
+def open_store(folder: Path) -> Store:
+    """Open it as the service manager would have the agent do: tried again while the disk is full."""
+    while True:
+        try:
+            return Store(folder, 1_000_000_000, folder / "ledger.jsonl")
+        except StoreError as error:
+            say(error)
+            time.sleep(0.1)
+
+
 def publish(publisher: Publisher, stop: threading.Event) -> None:
     """Run the publisher as the agent's supervisor does: what dies is started again."""
     while not stop.is_set():
@@ -182,7 +192,7 @@ def main() -> None:
     threading.excepthook = end_with
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     script = Script(given.agent)
-    store = Store(given.folder, 1_000_000_000, given.folder / "ledger.jsonl")
+    store = open_store(given.folder)
     agent = SimulatedAgent(script, store)
     publisher = Publisher(
         AgentAddress(CITY, script.agent_id), Broker(port=given.port), store,
