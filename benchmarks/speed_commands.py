@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmarks import anatomy as anatomy_module
 from benchmarks import decode as decode_module
 from benchmarks import density as density_module
 from benchmarks import detector as detector_module
@@ -40,6 +41,7 @@ PeersOption = Annotated[bool, typer.Option(help="measure ultralytics too (traini
 def register(app: typer.Typer) -> None:
     """Add the commands to the benchmarks' command line."""
     for command in (
+        anatomy,
         decode,
         detector,
         pipeline,
@@ -51,6 +53,19 @@ def register(app: typer.Typer) -> None:
         report,
     ):
         app.command()(command)
+
+
+def anatomy(
+    *,
+    clip: ClipOption = None,
+    model: ModelOption = None,
+    rounds: RoundsOption = 3,
+    json_file: JsonOption = None,
+    check: CheckOption = False,
+) -> None:
+    """Measure where one look's time goes: key frames, scaling, the network and its convolutions."""
+    folder = model or default_folder()
+    finish(lambda: anatomy_module.measure(folder, clip, rounds, say), json_file, held=check)
 
 
 def decode(
