@@ -1,11 +1,13 @@
 """Opening the database: engine, transactions, migrations; where its exceptions are translated.
 
-SQLite: WAL, `synchronous=FULL`, one writer by `BEGIN IMMEDIATE`. PostgreSQL: the same source, in
-READ COMMITTED; transaction-level advisory locks say who may write beside whom. A transaction of a
-`part` (a family's reports, say) runs beside those of other parts and waits for its own; one without
-a part runs alone.
+SQLite: WAL, `synchronous=FULL`, one writer by `BEGIN IMMEDIATE`, in turn. PostgreSQL: the same
+source, in READ COMMITTED; transaction-level advisory locks say who may write beside whom. A
+transaction of a `part` (a family's reports, say) runs beside those of other parts and waits for its
+own; one without a part runs alone.
 """
 
+import fcntl
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -114,12 +116,34 @@ def writing(engine: Engine, part: str | None = None, *, wait: bool = True) -> It
     Raises StoreUnavailable when the database cannot be used now; without `wait`, PartTaken when
     another transaction holds the part.
     """
-    with translated(), engine.connect() as opened:
+    with translated(), _turn(engine), engine.connect() as opened:
         connection = opened.execution_options(**{_WRITING: True})
         with connection.begin():
             if connection.dialect.name == "postgresql":
                 _lock(connection, part, wait=wait)
             yield connection
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    """Wait for one's turn to write into an SQLite file, in whatever process.
+
+    SQLite by itself would look again and again, at last every tenth of a second. A lock on a file
+    wakes who waits; it ends with its process.
+    """
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or not path:
+        yield
+        return
+    try:
+        turn = os.open(f"{path}-turn", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise StoreUnavailable(f"the database cannot be used now: {error}") from error
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(turn)
 
 
 def _lock(connection: Connection, part: str | None, *, wait: bool) -> None:
