@@ -23,6 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+
 from benchmarks import broker
 from benchmarks.machine import ROOT, this_machine
 from benchmarks.mqtt_load import Fleet, Recording, topic_of
@@ -37,6 +39,10 @@ from central_ingest.store.queries import count_everything
 FLOORS = Path(__file__).parent / "ingest_floors.json"
 FLOOD_RATIO_MAX = 2.0
 _BODY_MAX = 1 << 18
+_SERVER = (
+    "server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size",
+    "checkpoint_timeout", "wal_compression", "random_page_cost", "jit",
+)  # fmt: skip
 _SETTLE_S = 60.0
 _TICK_S = 0.01
 
@@ -128,9 +134,10 @@ def measure(plan: Plan) -> dict[str, Any]:
         ledger.begin(time.perf_counter())
         run = _publish(fleet, load, ledger, plan)
         used = {name: now_s - before[name] for name, now_s in _cpu_seconds(watched).items()}
-        counts = _counts(engine)
+        counts, server = _counts(engine), _server(engine)
         engine.dispose()
         result = _result(plan, run, ledger, load.truth, counts)
+        result["server"] = server
         result["prefill_per_s"] = round(prefilled)
         result["cpu_us_per_report"] = {
             name: round(spent_s / max(run.published, 1) * 1e6) for name, spent_s in used.items()
@@ -314,6 +321,16 @@ def _cpu_of(pid: int) -> float:
 def _counts(engine: Engine) -> dict[str, int]:
     with reading(engine) as connection:
         return count_everything(connection)
+
+
+def _server(engine: Engine) -> dict[str, str]:
+    """What a PostgreSQL server was told that matters here; nothing for SQLite."""
+    if engine.dialect.name != "postgresql":
+        return {}
+    query = text("SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY(:names)")
+    with reading(engine) as connection:
+        rows = connection.execute(query, {"names": list(_SERVER)}).all()
+    return {row[0]: row[1] for row in rows}
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
