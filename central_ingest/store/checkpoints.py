@@ -11,6 +11,8 @@ import contextlib
 import sqlite3
 import threading
 
+from sqlalchemy.pool import PoolProxiedConnection
+
 from central_ingest.store.database import Engine
 
 # A report changes about four pages: at 3,000 reports the log holds some 50 MB.
@@ -27,10 +29,13 @@ class Checkpoints:
         self._filed = 0
         self._wanted, self._nearly, self._ended = (threading.Event() for _ in range(3))
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
+        # Of its own: filing keeps the connection whose memory holds what it read last.
+        self._own: PoolProxiedConnection | None = None
 
     def start(self) -> None:
         """Begin to follow what is filed."""
         if self._engine.dialect.name == "sqlite":
+            self._own = self._engine.raw_connection()
             self._thread.start()
 
     def stop(self) -> None:
@@ -39,6 +44,9 @@ class Checkpoints:
         self._wanted.set()
         if self._thread.ident is not None:
             self._thread.join()
+        if self._own is not None:
+            self._own.close()
+            self._own = None
 
     def filed(self, reports: int) -> None:
         """Between two batches: count these, and finish what the thread has nearly done."""
@@ -63,9 +71,7 @@ class Checkpoints:
         What cannot be copied, since somebody still reads an older state or the disk is full, is no
         harm: it stays in the log until the next time.
         """
-        raw = self._engine.raw_connection()
-        try:
-            with contextlib.suppress(sqlite3.Error):
-                raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        finally:
-            raw.close()
+        if self._own is None:
+            return
+        with contextlib.suppress(sqlite3.Error):
+            self._own.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

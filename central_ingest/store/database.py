@@ -60,7 +60,7 @@ _SQLITE = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
-    "cache_size=-131072",
+    "cache_size=-262144",
     "wal_autocheckpoint=50000",
 )
 
@@ -72,6 +72,8 @@ def open_engine(url: str) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
+        # A connection keeps pages in memory until another one has written: take the same again.
+        pool_use_lifo=True,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S},
     )
     event.listen(engine, "connect", _set_up_sqlite)
@@ -151,13 +153,11 @@ def _lock(connection: Connection, part: str | None, *, wait: bool) -> None:
     if part is None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), alone)
         return
-    connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), alone)
     mine = {"space": _PARTS_SPACE, "part": zlib.crc32(part.encode()) & 0x7FFF_FFFF}
-    if wait:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:space, :part)"), mine)
-    elif not connection.execute(
-        text("SELECT pg_try_advisory_xact_lock(:space, :part)"), mine
-    ).scalar_one():
+    how = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
+    query = text(f"SELECT pg_advisory_xact_lock_shared(:key), {how}(:space, :part)")
+    held = connection.execute(query, alone | mine).one()
+    if not wait and not held[1]:
         raise PartTaken
 
 
