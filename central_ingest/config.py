@@ -94,7 +94,7 @@ class IngestSettings(Section):
     passed over: without a receipt, their agent offers them again.
     """
 
-    batch_ms: int = Field(default=40, ge=0, le=5000)
+    batch_ms: int = Field(default=5, ge=0, le=5000)
     batch_size: int = Field(default=1000, ge=1, le=10_000)
     receive_maximum: int = Field(default=8000, ge=1, le=65_535)
     receipt_ms: int = Field(default=250, ge=0, le=10_000)
