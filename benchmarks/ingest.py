@@ -17,7 +17,7 @@ import tempfile
 import time
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,7 +129,7 @@ def measure(plan: Plan) -> dict[str, Any]:
         stack.callback(fleet.close)
         fleet.wait_ready()
         watched = {"ingest": [w.pid for w in workers], "broker": [process.pid],
-                   "generator": [os.getpid()]}  # fmt: skip
+                   "generator": [os.getpid()], "database": _servers()}  # fmt: skip
         before = _cpu_seconds(watched)
         ledger.begin(time.perf_counter())
         run = _publish(fleet, load, ledger, plan)
@@ -314,8 +314,19 @@ def _cpu_seconds(watched: dict[str, list[int]]) -> dict[str, float]:
 
 
 def _cpu_of(pid: int) -> float:
+    """Of a process and of those children of it that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def _servers() -> list[int]:
+    """The processes of a PostgreSQL on this machine; those that it starts later are not seen."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        with suppress(OSError):  # it ended meanwhile
+            if path.read_text().strip() == "postgres":
+                found.append(int(path.parent.name))
+    return found
 
 
 def _counts(engine: Engine) -> dict[str, int]:
@@ -412,7 +423,8 @@ def summary(result: dict[str, Any]) -> str:
         f"{result['published_per_s']} published; report to receipt p50 {late['p50']} s, "
         f"p99 {late['p99']} s; lost {result['lost']}, doubled {result['doubled_reports']}, cases "
         f"{result['cases']} of {result['cases_expected']}; processor time a report: ingest "
-        f"{cpu['ingest']} µs, broker {cpu['broker']} µs, generator {cpu['generator']} µs; bare "
+        f"{cpu['ingest']} µs, broker {cpu['broker']} µs, generator {cpu['generator']} µs, database "
+        f"server {cpu['database']} µs; bare "
         f"subscriber {result['bare_subscriber_per_s']}/s"
     )
     if "before_the_flood_s" in result:
