@@ -8,7 +8,7 @@ thousand.
 import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +34,8 @@ _CASE = (
     "error_m", "component_id", "component_standard", "first_seen_at", "last_seen_at",
     "sighting_count", "cameras", "still_sha256", "arranged", "grid_version", "cell_official",
 )  # fmt: skip
+# What decides whether a report that sees an issue again changes what lists show of its case.
+_CASE_BRIEFLY = ("case_id", "category", "cell_code", "still_sha256")
 SHOWN = (
     "category", "severity", "state", "presence", "cell_code", "grid_version", "cell_official",
     "lon", "lat", "error_m", "component_id", "component_standard", "first_seen_at",
@@ -50,6 +52,7 @@ _HELD_POSTGRESQL = (
     "SELECT issue_id, revision, body_sha256 FROM report WHERE (issue_id, revision) IN "
     "(SELECT * FROM unnest(%s::UUID[], %s::BIGINT[]))"
 )
+_LIVE = {Phase.RAISED.value, Phase.UPDATED.value}
 _PHASES = {phase.value: phase for phase in Phase}
 _FAMILIES = {family.value: family for family in Family}
 
@@ -119,6 +122,17 @@ class HeldCase:
         return OpenCase(self.case_id, self.number, tuple(s.as_sighting() for s in self.sightings))
 
 
+def _nowhere() -> HeldCase:
+    moment = datetime.min.replace(tzinfo=UTC)
+    return HeldCase(
+        0, "", "", "", "", "", None, None, None, None, None, None, moment, moment, 0, [], None,
+        arranged=False, grid_version=None, cell_official=False,
+    )  # fmt: skip
+
+
+NOWHERE = _nowhere()
+
+
 @dataclass(slots=True, eq=False)
 class HeldSighting:
     """An issue as its row says; `report` is the one that changed it in this batch."""
@@ -156,6 +170,11 @@ class HeldSighting:
         return Place(self.lon, self.lat, self.error_m)
 
     @property
+    def where(self) -> tuple[Any, ...]:
+        """What `where_of` says of the report that it holds."""
+        return self.lon, self.lat, self.error_m, self.component_id, self.component_standard
+
+    @property
     def component(self) -> tuple[str, str] | None:
         """The registered object that it belongs to, with its standard, or None."""
         if self.component_id is None or self.component_standard is None:
@@ -168,6 +187,14 @@ class HeldSighting:
             self.issue_id, self.agent_id, self.camera_id, _FAMILIES[self.family],
             _PHASES[self.phase], self.first_seen_at, self.last_seen_at, self.place, self.component,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SeenAgain:
+    """A sighting whose reports change nothing that lists show: its case need not be read whole."""
+
+    case_id: int
+    sighting: HeldSighting
 
 
 def empty_like(case: HeldCase, case_id: int, number: str) -> HeldCase:
@@ -201,6 +228,28 @@ def near(place: Place, family: Family, rules: DuplicateRules) -> Iterator[int]:
     yield from spots_around(place, family, wide_m, coarse=True)
 
 
+def where_of(report: Report) -> tuple[Any, ...]:
+    """Longitude, latitude, error, component and its standard, as a sighting holds them."""
+    at, part = report.position, report.component
+    place = (None, None, None) if at is None else (at.lon, at.lat, at.error_m)
+    return (*place, None, None) if part is None else (*place, part.id, part.standard)
+
+
+def _seen_again(held: HeldSighting, report: Report, case: list[Any]) -> bool:
+    """Whether a report changes nothing of what lists show of its case (`_CASE_BRIEFLY`)."""
+    _, category, cell_code, still_sha256 = case
+    return (
+        report.category.value == held.category == category
+        and report.severity.value == held.severity
+        and held.phase in _LIVE
+        and report.phase.value in _LIVE
+        and report.first_seen_at == held.first_seen_at
+        and cell_code is not None
+        and (still_sha256 is not None or not report.evidence)
+        and where_of(report) == held.where
+    )
+
+
 def place_of(report: Report) -> Place | None:
     """Where a report says that its issue is."""
     at = report.position
@@ -208,12 +257,16 @@ def place_of(report: Report) -> Place | None:
 
 
 class Desk:
-    """The rows that a batch may touch, by issue, case, square and component."""
+    """The rows that a batch may touch, by issue, case, square and component.
+
+    `seen_again` holds the issues of which only the sighting is needed; they are not in `known`.
+    """
 
     def __init__(self, connection: Connection, rules: DuplicateRules) -> None:
         self._connection = connection
         self._rules = rules
         self.known: dict[UUID, HeldSighting] = {}
+        self.seen_again: dict[UUID, SeenAgain] = {}
         self.cases: dict[int, HeldCase] = {}
         self.digests: dict[tuple[UUID, int], str] = {}
         self.evidence_here: frozenset[str] = frozenset()
@@ -225,13 +278,15 @@ class Desk:
 
     def gather(self, reports: Collection[Report]) -> None:
         """Read everything that these reports may need."""
-        self._read("case_id IN (SELECT case_id FROM sighting WHERE issue_id {keys})",
-                   {report.issue_id for report in reports})  # fmt: skip
-        new = [report for report in reports if report.issue_id not in self.known]
+        there = self._read_issues(reports)
+        new = [report for report in reports if report.issue_id not in there]
         held = frozenset(self.known)
         self._read_around(new)
         if neighbours := self.known.keys() - held:
             self._read_apart(neighbours)
+        # Whose case was read whole for the sake of others is treated as all of that case are.
+        for issue_id in self.seen_again.keys() & self.known.keys():
+            del self.seen_again[issue_id]
         self._read_digests(reports)
         self._read_official(new)
         asked = {named.sha256 for report in reports for named in report.evidence}
@@ -248,10 +303,33 @@ class Desk:
             case.merged_into = None
         self.cases.clear()
         self.known.clear()
+        self.seen_again.clear()
 
     def read_cases(self, case_ids: Iterable[int]) -> None:
         """Read these cases whole, for what people do with them."""
         self._read("case_id {keys}", set(case_ids))
+
+    def _read_issues(self, reports: Iterable[Report]) -> Collection[UUID]:
+        """Read the sightings of these issues, with their whole cases where a report changes those.
+
+        Returns the issues that are there.
+        """
+        told: dict[UUID, list[Report]] = {}
+        for report in reports:
+            told.setdefault(report.issue_id, []).append(report)
+        rows = select_rows(self._connection, t.sighting, _SIGHTING, "issue_id {keys}", told)
+        ids = {row[1] for row in rows}
+        found = select_rows(self._connection, t.case, _CASE_BRIEFLY, "case_id {keys}", ids)
+        cases = {row[0]: row for row in found}
+        whole = set()
+        for issue_id, case_id, *values in rows:
+            sighting = HeldSighting(issue_id, NOWHERE, *values)
+            if all(_seen_again(sighting, report, cases[case_id]) for report in told[issue_id]):
+                self.seen_again[issue_id] = SeenAgain(case_id, sighting)
+            else:
+                whole.add(case_id)
+        self._read("case_id {keys}", whole)
+        return {row[0] for row in rows}
 
     def _read(self, where: str, keys: Collection[Any]) -> None:
         rows = select_rows(self._connection, t.sighting, _SIGHTING, where, keys)
@@ -263,6 +341,12 @@ class Desk:
         for values in rows:
             case = self.cases[values[1]]
             self.add(HeldSighting(values[0], case, *values[2:]))
+
+    def sighting(self, issue_id: UUID) -> HeldSighting | None:
+        """The sighting of an issue that is there, or None."""
+        if (again := self.seen_again.get(issue_id)) is not None:
+            return again.sighting
+        return self.known.get(issue_id)
 
     def add(self, sighting: HeldSighting) -> None:
         """Put a sighting where it can be found."""
@@ -328,7 +412,7 @@ class Desk:
         pairs = [
             (report.issue_id, report.revision)
             for report in reports
-            if (held := self.known.get(report.issue_id)) is not None
+            if (held := self.sighting(report.issue_id)) is not None
             and report.revision <= held.revision
         ]
         if not pairs:

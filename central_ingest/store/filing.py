@@ -7,9 +7,8 @@ overwrites a higher one, whatever the order. A report that is refused has change
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -21,7 +20,17 @@ from central_ingest.grid import is_official
 from central_ingest.grouping import Grouped, Move, group
 from central_ingest.parsing import Report
 from central_ingest.store.cells import look_up, official
-from central_ingest.store.desk import Desk, HeldCase, HeldSighting, empty_like, place_of, spot_of
+from central_ingest.store.desk import (
+    NOWHERE,
+    Desk,
+    HeldCase,
+    HeldSighting,
+    SeenAgain,
+    empty_like,
+    place_of,
+    spot_of,
+    where_of,
+)
 from central_ingest.store.numbers import CaseNumbers
 from central_ingest.store.writes import Writes
 
@@ -89,7 +98,7 @@ class Filing:
         key = (report.issue_id, report.revision)
         if (held := self.desk.digests.get(key)) is not None:
             return _repeated(report, held, digest)
-        known = self.desk.known.get(report.issue_id)
+        known = self.desk.sighting(report.issue_id)
         if known is not None:
             _check_continuity(known, report)
         self.desk.digests[key] = digest
@@ -99,7 +108,10 @@ class Filing:
             return self._place_new(report)
         if report.revision < known.revision:
             return Outcome.LATE
-        self._update(known, report)
+        if (again := self.desk.seen_again.get(report.issue_id)) is not None:
+            self._see_again(again, report)
+        else:
+            self._update(known, report)
         return Outcome.UPDATED
 
     def write(self) -> None:
@@ -107,10 +119,13 @@ class Filing:
         self._numbers.write()
         self.writes.write(self._connection, self.desk, self._rules.duplicates)
 
+    def _see_again(self, again: SeenAgain, report: Report) -> None:
+        _copy(again.sighting, report)
+        self.writes.sightings[report.issue_id] = again.sighting
+        self.writes.note(again.case_id, Outcome.UPDATED.value)
+
     def _update(self, held: HeldSighting, report: Report) -> None:
-        if _where(report) != (
-            held.lon, held.lat, held.error_m, held.component_id, held.component_standard,
-        ):  # fmt: skip
+        if where_of(report) != held.where:
             if held.open:
                 self.desk.forget_at(held)
             held.relocated = True
@@ -177,7 +192,7 @@ class Filing:
     def _held(self, report: Report) -> HeldSighting:
         spot = spot_of(place_of(report), report.family, self._rules.duplicates)
         held = HeldSighting(
-            report.issue_id, _NOWHERE, report.agent_id, report.camera_id, report.family.value,
+            report.issue_id, NOWHERE, report.agent_id, report.camera_id, report.family.value,
             "", "", "", 0, report.first_seen_at, report.last_seen_at, None, None, None, None, None,
             0.0, open=True, spot=spot, fresh=True,
         )  # fmt: skip
@@ -246,31 +261,13 @@ class Filing:
         return made
 
 
-def _nowhere() -> HeldCase:
-    moment = datetime.min.replace(tzinfo=UTC)
-    return HeldCase(
-        0, "", "", "", "", "", None, None, None, None, None, None, moment, moment, 0, [], None,
-        arranged=False, grid_version=None, cell_official=False,
-    )  # fmt: skip
-
-
-_NOWHERE = _nowhere()
-
-
 def _copy(held: HeldSighting, report: Report) -> None:
     """Let a sighting hold what its newest report says."""
     held.category, held.severity = report.category.value, report.severity.value
     held.phase, held.revision, held.score = report.phase.value, report.revision, report.score
     held.first_seen_at, held.last_seen_at = report.first_seen_at, report.last_seen_at
-    held.lon, held.lat, held.error_m, held.component_id, held.component_standard = _where(report)
+    held.lon, held.lat, held.error_m, held.component_id, held.component_standard = where_of(report)
     held.report = report
-
-
-def _where(report: Report) -> tuple[Any, ...]:
-    """Longitude, latitude, error, component and its standard, as a sighting holds them."""
-    at, part = report.position, report.component
-    place = (None, None, None) if at is None else (at.lon, at.lat, at.error_m)
-    return (*place, None, None) if part is None else (*place, part.id, part.standard)
 
 
 def _repeated(report: Report, held: str, digest: str) -> Outcome:
