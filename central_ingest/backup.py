@@ -19,7 +19,7 @@ from typing import Any
 from central_ingest.authority import CERTIFICATE, KEY
 from central_ingest.errors import NotFound, RefusedToStart
 from central_ingest.evidence import EvidenceStore, Upload
-from central_ingest.store.database import Engine, open_engine, reading
+from central_ingest.store.database import Engine, open_engine, reading, turn_of
 from central_ingest.store.moving import copy_database
 from central_ingest.store.pictures import Picture, all_pictures
 from contract.messages import format_utc
@@ -66,6 +66,7 @@ def back_up(site: Site, out: Path, now: datetime) -> Kept:
         except NotFound:
             missing.append(picture.sha256)
     copy.dispose()
+    turn_of(out / "centre.db").unlink(missing_ok=True)
     authority = _copy_authority(site.authority, out / "authority")
     done = Kept(rows, kept, tuple(missing), authority)
     manifest: dict[str, Any] = {"schema": "backup/1.0", "at": format_utc(now), **asdict(done)}

@@ -35,6 +35,7 @@ __all__ = [
     "open_engine",
     "reading",
     "translated",
+    "turn_of",
     "writing",
 ]
 
@@ -126,6 +127,11 @@ def writing(engine: Engine, part: str | None = None, *, wait: bool = True) -> It
             yield connection
 
 
+def turn_of(database: str | Path) -> Path:
+    """The file by whose lock the writers of an SQLite file take turns."""
+    return Path(f"{database}-turn")
+
+
 @contextmanager
 def _turn(engine: Engine) -> Iterator[None]:
     """Wait for one's turn to write into an SQLite file, in whatever process.
@@ -138,7 +144,7 @@ def _turn(engine: Engine) -> Iterator[None]:
         yield
         return
     try:
-        turn = os.open(f"{path}-turn", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+        turn = os.open(turn_of(path), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise StoreUnavailable(f"the database cannot be used now: {error}") from error
     try:

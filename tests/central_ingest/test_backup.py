@@ -69,6 +69,8 @@ def test_what_was_backed_up_comes_back_whole_on_a_new_machine(
     kept = back_up(site, tmp_path / "backup", NOW)
     assert (kept.evidence, kept.missing, kept.authority) == (1, (), False)
     assert json.loads((tmp_path / "backup" / "manifest.json").read_text())["rows"]["case"] == 1
+    held = {path.name for path in (tmp_path / "backup").iterdir()}
+    assert held == {"centre.db", "evidence", "manifest.json"}
     restore(tmp_path / "backup", fresh)
     assert_same(site, fresh)
     assert not fresh.authority.exists()
