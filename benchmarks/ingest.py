@@ -23,15 +23,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
-
 from benchmarks import broker
 from benchmarks.machine import ROOT, this_machine
 from benchmarks.mqtt_load import Fleet, Recording, topic_of
 from benchmarks.traffic import MIX, Sent, Traffic, Truth
 from central_ingest.intake import Delivery, read
 from central_ingest.store.batches import file_batch
-from central_ingest.store.database import Engine, migrate, open_engine, reading
+from central_ingest.store.database import (
+    Engine,
+    migrate,
+    open_engine,
+    reading,
+    server_settings,
+)
 from central_ingest.store.filing import FilingRules
 from central_ingest.store.fleet import list_workers
 from central_ingest.store.queries import count_everything
@@ -134,7 +138,7 @@ def measure(plan: Plan) -> dict[str, Any]:
         ledger.begin(time.perf_counter())
         run = _publish(fleet, load, ledger, plan)
         used = {name: now_s - before[name] for name, now_s in _cpu_seconds(watched).items()}
-        counts, server = _counts(engine), _server(engine)
+        counts, server = _counts(engine), server_settings(engine, _SERVER)
         engine.dispose()
         result = _result(plan, run, ledger, load.truth, counts)
         result["server"] = server
@@ -332,16 +336,6 @@ def _servers() -> list[int]:
 def _counts(engine: Engine) -> dict[str, int]:
     with reading(engine) as connection:
         return count_everything(connection)
-
-
-def _server(engine: Engine) -> dict[str, str]:
-    """What a PostgreSQL server was told that matters here; nothing for SQLite."""
-    if engine.dialect.name != "postgresql":
-        return {}
-    query = text("SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY(:names)")
-    with reading(engine) as connection:
-        rows = connection.execute(query, {"names": list(_SERVER)}).all()
-    return {row[0]: row[1] for row in rows}
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:

@@ -9,7 +9,7 @@ own; one without a part runs alone.
 import fcntl
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
@@ -34,6 +34,7 @@ __all__ = [
     "migrate",
     "open_engine",
     "reading",
+    "server_settings",
     "translated",
     "turn_of",
     "writing",
@@ -181,6 +182,15 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """One consistent view for reading. Raises StoreUnavailable."""
     with translated(), engine.connect() as connection:
         yield connection
+
+
+def server_settings(engine: Engine, names: Iterable[str]) -> dict[str, str]:
+    """What a PostgreSQL server was told; nothing for SQLite. Raises StoreUnavailable."""
+    if engine.dialect.name != "postgresql":
+        return {}
+    query = text("SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY(:names)")
+    with reading(engine) as connection:
+        return {row[0]: row[1] for row in connection.execute(query, {"names": list(names)})}
 
 
 def _alembic(engine: Engine) -> Config:
