@@ -140,7 +140,8 @@ class Prepared:
 class Ingest:
     """One worker: owns a subscriber and writes to the database.
 
-    While one batch is filed, the next one is taken apart on a thread of its own.
+    While one batch is committed, the next one is taken apart on a thread of its own: the database
+    works outside the interpreter then, and the two need not take turns at it line by line.
     """
 
     def __init__(
@@ -163,6 +164,7 @@ class Ingest:
         self._metrics = IngestMetrics()
         self._checkpoints = Checkpoints(engine)
         self._prepared: Queue[Prepared | SubscriberStopped] = Queue(maxsize=1)
+        self._free = threading.Event()  # whether the interpreter is: nothing is being decided
         self._next_beat_s = 0.0
         self._said = ""
         self._next_house_s = 0.0
@@ -179,10 +181,14 @@ class Ingest:
         reader.start()
         try:
             while not stopping.is_set():
+                self._free.set()
                 try:
-                    self._work(self._prepared.get(timeout=self._wait_s), stopping)
+                    ready = self._prepared.get(timeout=self._wait_s)
                 except Empty:
                     self._tell()
+                else:
+                    self._free.clear()
+                    self._work(ready, stopping)
                 self._look_after(name)
         finally:
             stopping.set()
@@ -198,6 +204,8 @@ class Ingest:
     def _prepare(self, stopping: threading.Event) -> None:
         """Take batches apart until told to stop, one ahead of what is filed."""
         while not stopping.is_set():
+            if not self._free.wait(_WAIT_S):
+                continue
             try:
                 ready: Prepared | SubscriberStopped = self._take_apart()
             except SubscriberStopped as error:
@@ -283,7 +291,7 @@ class Ingest:
         pause_s = 0.1
         while True:
             try:
-                return file_batch(self._engine, messages, self._rules, self._now())
+                return file_batch(self._engine, messages, self._rules, self._now(), self._free.set)
             except StoreUnavailable as error:
                 _log.error("%d messages wait: %s", len(messages), error)
                 self._metrics.retries.inc()

@@ -12,7 +12,7 @@ batch is filed all the same.
 import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -145,20 +145,26 @@ class _Batch:
 
 
 def file_batch(
-    engine: Engine, messages: Sequence[Readable | Unreadable], rules: FilingRules, now: datetime
+    engine: Engine,
+    messages: Sequence[Readable | Unreadable],
+    rules: FilingRules,
+    now: datetime,
+    at_commit: Callable[[], None] = lambda: None,
 ) -> Filed:
     """File every message, in one transaction a part where none of them is poison.
 
     A part that cannot be filed as a whole is filed in halves, so that what one message causes
-    sends it alone into quarantine. Raises StoreUnavailable; what was committed before stands.
+    sends it alone into quarantine. `at_commit` is called before each commit, during which the
+    interpreter is free. Raises StoreUnavailable; what was committed before stands.
     """
+    job = _Job(engine, rules, now, at_commit)
     if engine.dialect.name == "sqlite":
-        return _file_part(engine, None, messages, rules, now)
+        return _file_part(job, None, messages)
     left, done = _parts(messages), []
     for wait in (False, True):  # what another worker files now comes last
         for part in list(left):
             with contextlib.suppress(PartTaken):
-                done.append(_file_part(engine, part, left[part], rules, now, wait=wait))
+                done.append(_file_part(job, part, left[part], wait=wait))
                 del left[part]
     return _joined(done)
 
@@ -173,29 +179,37 @@ def _parts(messages: Iterable[Readable | Unreadable]) -> dict[str, list[Readable
     return parts
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What all parts of a batch share."""
+
+    engine: Engine
+    rules: FilingRules
+    now: datetime
+    at_commit: Callable[[], None]
+
+
 def _file_part(
-    engine: Engine,
+    job: _Job,
     part: str | None,
     messages: Sequence[Readable | Unreadable],
-    rules: FilingRules,
-    now: datetime,
     *,
     wait: bool = True,
 ) -> Filed:
     try:
-        with writing(engine, part, wait=wait) as connection:
-            batch = _Batch(connection, rules, now)
+        with writing(job.engine, part, wait=wait) as connection:
+            batch = _Batch(connection, job.rules, job.now)
             batch.file(messages)
+            job.at_commit()
         batch.clear()
     except _OF_ONE_MESSAGE as error:
         if len(messages) == 1:
             (only,) = messages
             if isinstance(only, Unreadable):
                 raise
-            return _file_part(engine, part, [_failed(only, error)], rules, now)
+            return _file_part(job, part, [_failed(only, error)])
         middle = len(messages) // 2
-        halves = (messages[:middle], messages[middle:])
-        return _joined(_file_part(engine, part, half, rules, now) for half in halves)
+        return _joined(_file_part(job, part, h) for h in (messages[:middle], messages[middle:]))
     return Filed(tuple(batch.told.items()), batch.outcomes)
 
 
