@@ -96,6 +96,11 @@ class Postgres:
                 stdout=log, stderr=log, cwd=self.folder, user=_user(), start_new_session=True,
             )  # fmt: skip
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and neither killed nor stopped since."""
+        return self._process is not None
+
     def kill(self) -> None:
         """Send SIGKILL to the server and all of its processes, at once."""
         assert self._process is not None

@@ -198,8 +198,10 @@ class Lab:
 
     def _kill(self, name: str) -> None:
         if name == "database" and self.postgres:
-            self.postgres.kill()
-            self.kills += 1
+            # It may be dead from the fault before; starting it takes a moment.
+            if self.postgres.running:
+                self.postgres.kill()
+                self.kills += 1
         elif process := self.running.pop(name, None):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
