@@ -276,7 +276,7 @@ def test_a_backlog_comes_newest_raised_first_and_whole(
     running.report(200, Phase.UPDATED)
     mosquitto.start()
     there = centre()
-    until(lambda: running.waiting() == 0, "all receipts", 20)
+    until(lambda: running.waiting() == 0, "all receipts", 60)
     assert sorted(set(there.seqs())) == list(range(1, 401))
 
 
