@@ -9,6 +9,7 @@ import json
 import statistics
 import tempfile
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -37,10 +38,15 @@ _CHOICES = (
 def measure(
     model: Path, clip: Path | None, rounds: int, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Measure every part; milliseconds of one thread, shares in percent."""
+    """Measure every part; milliseconds of one thread, shares in percent.
+
+    Raises ModelError where the model has no file of that input.
+    """
     height, width = _INPUT
-    card = load_card(model)
-    path = next(model / file.path for file in card.files if f"{height}x{width}" in file.path)
+    files = [f for f in load_card(model).files if (f.height, f.width) == _INPUT]
+    if not files:
+        raise ModelError(f"model {model}: this measures its {height}x{width} file, and it has none")
+    path = model / files[0].path
     tasks: dict[str, Callable[[], float]] = {}
     for choice in _CHOICES:
         try:
@@ -49,14 +55,13 @@ def measure(
             say(str(error))
             continue
         name = f"{choice.runtime} {choice.precision} {height}x{width}"
-        tasks[f"{name}, ms a look"] = lambda s=session: _look_ms(s)  # type: ignore[misc]
-        layers = _LAYERS[choice.runtime]
-        tasks[f"{name}, % in convolutions"] = lambda c=choice, f=layers: f(path, c)  # type: ignore[misc]
+        tasks[f"{name}, ms a look"] = partial(_look_ms, session)
+        tasks[f"{name}, % in convolutions"] = partial(_LAYERS[choice.runtime], path, choice)
     for size in (1080, 360):
         video = Footage(size).made(clip)
-        tasks[f"{size}p, ms a key frame"] = lambda v=video: _decoding_ms(v, keys=True)  # type: ignore[misc]
-        tasks[f"{size}p, ms a frame between"] = lambda v=video: _decoding_ms(v, keys=False)  # type: ignore[misc]
-        tasks[f"{size}p, ms scaling to {_SCALED[0]}x{_SCALED[1]}"] = lambda v=video: _scaling_ms(v)  # type: ignore[misc]
+        tasks[f"{size}p, ms a key frame"] = partial(_decoding_ms, video, keys=True)
+        tasks[f"{size}p, ms a frame between"] = partial(_decoding_ms, video, keys=False)
+        tasks[f"{size}p, ms scaling to {_SCALED[0]}x{_SCALED[1]}"] = partial(_scaling_ms, video)
     body = result("anatomy", "where a look's time goes, on one thread", model)
     return with_rounds(body, interleaved(tasks, rounds, say), {})
 

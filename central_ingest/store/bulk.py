@@ -1,7 +1,7 @@
 """Many rows in one statement, on both databases, without the cost of a statement a row.
 
 SQLite: one prepared statement, run for each row inside the driver. PostgreSQL: one statement for
-all rows, which travel as one JSON text: the driver writes arrays several times slower. Values are
+all rows, which travel as one JSON text: the driver quotes arrays element by element. Values are
 Python's own (UUID, aware datetime, bool, lists for JSON) and are kept exactly as `tables` would
 keep them: a test compares the two.
 """

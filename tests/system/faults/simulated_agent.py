@@ -149,14 +149,15 @@ class SimulatedAgent:
             stop.wait(count / rate)
 
 
-def open_store(folder: Path) -> Store:
+def open_store(folder: Path, stop: threading.Event) -> Store:
     """Open it as the service manager would have the agent do: tried again while the disk is full."""
-    while True:
+    while not stop.is_set():
         try:
             return Store(folder, 1_000_000_000, folder / "ledger.jsonl")
         except StoreError as error:
             say(error)
-            time.sleep(0.1)
+            stop.wait(0.1)
+    sys.exit(0)
 
 
 def publish(publisher: Publisher, stop: threading.Event) -> None:
@@ -192,7 +193,7 @@ def main() -> None:
     threading.excepthook = end_with
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     script = Script(given.agent)
-    store = open_store(given.folder)
+    store = open_store(given.folder, stop)
     agent = SimulatedAgent(script, store)
     publisher = Publisher(
         AgentAddress(CITY, script.agent_id), Broker(port=given.port), store,
