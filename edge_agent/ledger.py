@@ -47,12 +47,19 @@ class Ledger:
         self._append({"void": seq} for seq in sorted(missing))
 
     def _append(self, entries: Iterable[dict[str, object]]) -> None:
-        lines = "".join(f"{json.dumps(entry)}\n" for entry in entries)
-        if lines:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(lines)
-                file.flush()
+        """Write whole lines or, where the disk is full, none: the next would follow a torn one."""
+        left = memoryview("".join(f"{json.dumps(entry)}\n" for entry in entries).encode())
+        if not left:
+            return
+        with self._path.open("ab", buffering=0) as file:
+            whole = os.fstat(file.fileno()).st_size
+            try:
+                while left:
+                    left = left[file.write(left) :]
                 os.fsync(file.fileno())
+            except OSError:
+                os.ftruncate(file.fileno(), whole)
+                raise
 
     def _cut_torn_line(self) -> None:
         if self._path.exists():
