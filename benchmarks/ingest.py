@@ -137,6 +137,7 @@ def measure(plan: Plan) -> dict[str, Any]:
         before = _cpu_seconds(watched)
         ledger.begin(time.perf_counter())
         run = _publish(fleet, load, ledger, plan)
+        watched["database"] = _servers()  # those that were started meanwhile, too
         used = {name: now_s - before[name] for name, now_s in _cpu_seconds(watched).items()}
         counts, server = _counts(engine), server_settings(engine, _SERVER)
         engine.dispose()
@@ -318,13 +319,16 @@ def _cpu_seconds(watched: dict[str, list[int]]) -> dict[str, float]:
 
 
 def _cpu_of(pid: int) -> float:
-    """Of a process and of those children of it that have ended."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    """Of a process and of those children of it that have ended; one that ended is its parent's."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _servers() -> list[int]:
-    """The processes of a PostgreSQL on this machine; those that it starts later are not seen."""
+    """The processes of a PostgreSQL on this machine."""
     found = []
     for path in Path("/proc").glob("[0-9]*/comm"):
         with suppress(OSError):  # it ended meanwhile

@@ -95,7 +95,7 @@ class IngestSettings(Section):
     """
 
     batch_ms: int = Field(default=5, ge=0, le=5000)
-    batch_size: int = Field(default=1000, ge=1, le=10_000)
+    batch_size: int = Field(default=2500, ge=1, le=10_000)
     receive_maximum: int = Field(default=8000, ge=1, le=65_535)
     receipt_ms: int = Field(default=250, ge=0, le=10_000)
     agent_per_s: float = Field(default=500, ge=1)

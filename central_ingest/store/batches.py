@@ -2,19 +2,20 @@
 
 SQLite, with one writer at a time, files it in one transaction. On PostgreSQL each family's reports
 are one, and what is no report another: families never meet, neither in an issue nor in a case, so
-workers file them side by side.
+they are filed side by side, by one worker and by several.
 
 Guarantee (promise 3): receipts are returned only after the transaction that holds each report, or
 its quarantine, has committed. One message that cannot be filed is quarantined, and the rest of its
 batch is filed all the same.
 """
 
-import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Connection, update
@@ -51,6 +52,7 @@ _OF_ONE_MESSAGE = (
 )
 REPORTS = (IssueReport, QuickReport)
 _NO_REPORTS = "no reports"
+_AT_ONCE = 2  # parts: while one waits for the database, the other one decides
 _RAW_MAX = 1 << 20
 _REASON_MAX = 500
 
@@ -160,13 +162,13 @@ def file_batch(
     job = _Job(engine, rules, now, at_commit)
     if engine.dialect.name == "sqlite":
         return _file_part(job, None, messages)
-    left, done = _parts(messages), []
-    for wait in (False, True):  # what another worker files now comes last
-        for part in list(left):
-            with contextlib.suppress(PartTaken):
-                done.append(_file_part(job, part, left[part], wait=wait))
-                del left[part]
-    return _joined(done)
+    parts = _parts(messages)
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        tried = list(threads.map(partial(_try_part, job), parts.items()))
+        # What another worker files now comes last.
+        taken = [part for part, filed in zip(parts.items(), tried, strict=True) if filed is None]
+        then = list(threads.map(lambda part: _file_part(job, *part), taken))
+    return _joined([*filter(None, tried), *then])
 
 
 def _parts(messages: Iterable[Readable | Unreadable]) -> dict[str, list[Readable | Unreadable]]:
@@ -187,6 +189,14 @@ class _Job:
     rules: FilingRules
     now: datetime
     at_commit: Callable[[], None]
+
+
+def _try_part(job: _Job, part: tuple[str, Sequence[Readable | Unreadable]]) -> Filed | None:
+    """File a part, unless another worker files one of the same name now."""
+    try:
+        return _file_part(job, *part, wait=False)
+    except PartTaken:
+        return None
 
 
 def _file_part(
