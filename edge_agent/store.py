@@ -21,7 +21,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -111,25 +111,30 @@ class Store:
     """
 
     def __init__(self, folder: Path, quota_bytes: int, ledger: Path | None = None) -> None:
-        """Open or create. Raises StoreError when it is damaged or used by another agent."""
+        """Open or create. Raises StoreError when it is damaged or used by another agent.
+
+        What cannot be opened leaves the folder free: it may be tried again.
+        """
         self._lock = threading.RLock()
         self._quota_bytes = quota_bytes
         self._doomed: set[str] = set()
         self._used_bytes = 0
         self._path = folder / "agent.db"
-        with self._translated():
+        with ExitStack() as opened, self._translated():
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock_file = _take_lock(folder / "agent.lock")
+            opened.callback(os.close, _take_lock(folder / "agent.lock"))
             self._spool = Spool(folder / "evidence")
             self._conn = sqlite3.connect(
                 self._path, isolation_level=None, check_same_thread=False, timeout=10
             )
+            opened.callback(self._conn.close)
             self._conn.row_factory = sqlite3.Row
             self._prepare()
-        self.outbox_id = UUID(self._meta("outbox_id"))
-        self._ledger = Ledger(ledger) if ledger else None
-        if self._ledger:
-            self._ledger.reconcile(int(self._meta("next_seq")))
+            self.outbox_id = UUID(self._meta("outbox_id"))
+            self._ledger = Ledger(ledger) if ledger else None
+            if self._ledger:
+                self._ledger.reconcile(int(self._meta("next_seq")))
+            self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -145,8 +150,7 @@ class Store:
     def close(self) -> None:
         """Close the database and let another agent have the folder."""
         with self._lock:
-            self._conn.close()
-            os.close(self._lock_file)
+            self._opened.close()
 
     # -- issue state and reports: one transaction
 
