@@ -30,6 +30,7 @@ __all__ = [
     "Engine",
     "PartTaken",
     "check_version",
+    "end_when_silent",
     "lock_changes",
     "migrate",
     "open_engine",
@@ -54,6 +55,9 @@ _NOTICE_A_DEAD_LINE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
+# A writer whose machine or line is gone leaves its locks with the server, which by itself notices
+# after hours: a transaction in which nothing was said for so long is ended.
+SILENT_MAX_S = 60
 # A batch changes thousands of scattered pages. Brought over from the WAL many at a time, pages that
 # change again and again are written once; but every page that is read is looked for in all of the
 # WAL first, so it must not grow long either. An ingest that files much brings it over beside its
@@ -117,13 +121,15 @@ class PartTaken(Exception):
 def writing(engine: Engine, part: str | None = None, *, wait: bool = True) -> Iterator[Connection]:
     """One writing transaction: commits at the end, or changes nothing.
 
-    Raises StoreUnavailable when the database cannot be used now; without `wait`, PartTaken when
-    another transaction holds the part.
+    Raises StoreUnavailable when the database cannot be used now, or PostgreSQL ended a transaction
+    that was silent for SILENT_MAX_S; without `wait`, PartTaken when another transaction holds the
+    part.
     """
     with translated(), _turn(engine), engine.connect() as opened:
         connection = opened.execution_options(**{_WRITING: True})
         with connection.begin():
             if connection.dialect.name == "postgresql":
+                end_when_silent(connection)
                 _lock(connection, part, wait=wait)
             yield connection
 
@@ -166,6 +172,12 @@ def _lock(connection: Connection, part: str | None, *, wait: bool) -> None:
     held = connection.execute(query, alone | mine).one()
     if not wait and not held[1]:
         raise PartTaken
+
+
+def end_when_silent(connection: Connection) -> None:
+    """Let PostgreSQL end this transaction, and its locks, should nothing more be heard of it."""
+    query = f"SET LOCAL idle_in_transaction_session_timeout = '{SILENT_MAX_S}s'"
+    connection.exec_driver_sql(query)
 
 
 def lock_changes(connection: Connection) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import is_sqlite
+from central_ingest.store.database import end_when_silent
 
 _AT_ONCE_MAX = 64
 
@@ -82,6 +83,7 @@ class CaseNumbers:
             index_elements=[row.c.prefix], set_={"last_sequence": row.c.last_sequence + many}
         )
         with self._connection.engine.begin() as own:
+            end_when_silent(own)
             own.execute(text("SET LOCAL synchronous_commit = off"))
             last = int(own.execute(more.returning(row.c.last_sequence)).scalar_one())
         return range(last - many + 1, last + 1)

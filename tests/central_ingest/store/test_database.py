@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from postgres import Postgres
 from sqlalchemy import select, text
 
 from central_ingest.errors import RefusedToStart, StoreUnavailable
+from central_ingest.store import database
 from central_ingest.store import tables as t
 from central_ingest.store.database import (
     Engine,
@@ -79,6 +81,28 @@ def test_two_writers_take_turns_and_both_succeed(engine: Engine) -> None:
         thread.join()
     with reading(engine) as connection:
         assert read_setting(connection, "count") == 40
+
+
+@pytest.mark.parametrize("part", [None, "cover"])
+def test_a_writer_that_fell_silent_holds_nobody_up(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, part: str | None
+) -> None:
+    monkeypatch.setattr(database, "SILENT_MAX_S", 1)
+    url = postgres.new_database()
+    silent, waiting = open_engine(url), open_engine(url)
+
+    def fall_silent() -> None:
+        with writing(silent, part) as held:
+            with writing(waiting, part) as connection:
+                assert connection.execute(text("SELECT 1")).scalar_one() == 1
+            held.execute(text("SELECT 1"))
+
+    with pytest.raises(StoreUnavailable):
+        fall_silent()
+    with writing(silent, part) as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+    silent.dispose()
+    waiting.dispose()
 
 
 def test_a_database_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
