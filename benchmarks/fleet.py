@@ -14,6 +14,7 @@ from contract.messages import CameraState
 from edge_agent.camera import Camera, CameraSinks, Source
 from edge_agent.clock import SystemClock
 from edge_agent.config import CameraConfig, Stream
+from edge_agent.decode_turns import DecodeTurns, step_back
 from edge_agent.decoding import DecodePolicy
 from edge_agent.detector import Detector
 from edge_agent.engine import Engine, Lanes
@@ -86,6 +87,7 @@ class Fleet:
         self._clip = clip
         self._clock = SystemClock()
         self._stop = threading.Event()
+        self._turns = DecodeTurns()
         choice = detector.choice
         self._engine = Engine(
             detector.detect_many, self._judge, self._clock, Lanes(choice.streams, choice.batch)
@@ -129,10 +131,11 @@ class Fleet:
         return Watching(camera_id, plans_of(config), hooks, lambda _: None, self._clock)
 
     def _play(self, watching: Watching, delay_s: float) -> None:
+        step_back()
         if self._stop.wait(delay_s):
             return
         policy = DecodePolicy(self._row.decode, self._row.every_s)
-        sinks = CameraSinks(watching.on_frame, _ignore, wait_s=watching.wait_s)
+        sinks = CameraSinks(watching.on_frame, _ignore, wait_s=watching.wait_s, turns=self._turns)
         source = Source(watching.camera_id, Stream(url=str(self._clip), loop=True))
         Camera(source, policy, sinks, self._clock, counts=watching.counts).run(self._stop)
 

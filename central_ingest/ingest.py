@@ -76,7 +76,7 @@ class IngestMetrics:
         self.batch_size = prometheus.Histogram(
             "gridwatch_ingest_batch_messages",
             "Messages in one transaction",
-            buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+            buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2500, 5000, 10_000),
             registry=self.registry,
         )
         self.commit_s = prometheus.Histogram(

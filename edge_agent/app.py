@@ -28,6 +28,7 @@ from edge_agent.command_book import CommandBook
 from edge_agent.commands import Commands, Duties
 from edge_agent.config import AgentConfig, CameraConfig, config_sha256
 from edge_agent.crashes import FORGIVEN_AFTER_S, CrashBook
+from edge_agent.decode_turns import DecodeTurns, step_back
 from edge_agent.decoding import DecodePolicy
 from edge_agent.detector import Detector, Detects
 from edge_agent.engine import Engine, Lanes
@@ -135,6 +136,7 @@ class App:
         self._since = self._clock.now()
         self._supervisor = Supervisor()
         self._engine_stop = threading.Event()
+        self._turns = DecodeTurns()
         self._model: ModelRef = detector.card.reference(detector.card.files[0])
         self._store = _store(config)
         self._crashes = CrashBook(config.state_dir)
@@ -319,7 +321,11 @@ class App:
             self._sources[camera_id],
             DecodePolicy.of(config),
             CameraSinks(
-                watching.on_frame, watching.on_state, None if full else ring, watching.wait_s
+                watching.on_frame,
+                watching.on_state,
+                None if full else ring,
+                watching.wait_s,
+                self._turns,
             ),
             self._clock,
             counts=watching.counts,
@@ -331,6 +337,7 @@ class App:
             self._supervisor.start(f"evidence {camera_id}", stream.run, awaited=False)
 
     def _run_camera(self, camera: Camera, after_s: float, stop: threading.Event) -> None:
+        step_back()
         stop.wait(after_s)
         self._crashes.decoding_here(camera.source.camera_id)
         camera.run(stop)

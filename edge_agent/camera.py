@@ -16,6 +16,7 @@ from edge_agent.addresses import is_live, redacted
 from edge_agent.backoff import backoff_s
 from edge_agent.clock import Clock, Instant
 from edge_agent.config import CameraConfig, Stream
+from edge_agent.decode_turns import DecodeTurns
 from edge_agent.decoding import DecodeGate, DecodePolicy
 from edge_agent.errors import (
     CameraError,
@@ -131,13 +132,15 @@ class CameraCounts:
 class CameraSinks:
     """Where a camera's frames, its state (with the reason in words) and its packets go.
 
-    `wait_s` tells how long from a moment on no frame is needed.
+    `wait_s` tells how long from a moment on no frame is needed; `turns` are those of all cameras
+    that share the cores.
     """
 
     on_frame: Callable[[Frame], None]
     on_state: Callable[[CameraState, str], None]
     ring: PacketRing | None = None
     wait_s: Callable[[Instant], float] = lambda _: 0.0
+    turns: DecodeTurns = field(default_factory=DecodeTurns)
 
 
 @dataclass(slots=True)
@@ -258,8 +261,10 @@ class Camera:
             playing.pending.clear()
         playing.pending.append(packet)
         alone = verdict == "alone"
-        if alone or playing.is_full or self._is_soon(playing, at) or not packet.size:
-            self._decode_pending(playing, at, alone=alone)
+        urgent = alone or self._is_soon(playing, at) or not packet.size
+        if urgent or playing.is_full:
+            with self._sinks.turns.turn(urgent=urgent):
+                self._decode_pending(playing, at, alone=alone)
         self._check_pictures(playing, at)
 
     def _is_soon(self, playing: _Playing, at: Instant) -> bool:

@@ -21,6 +21,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.pool import QueuePool
 
 from central_ingest.errors import RefusedToStart, StoreUnavailable
@@ -107,6 +108,8 @@ def translated() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError) as error:
         raise StoreUnavailable(f"the database cannot be used now: {error.orig}") from error
+    except NoConnectionFree as error:
+        raise StoreUnavailable(f"the database is too busy now: {error}") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise StoreUnavailable(f"the database went away: {error.orig}") from error

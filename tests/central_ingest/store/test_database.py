@@ -1,6 +1,7 @@
 """The database: migrations match the tables, and transactions keep their word."""
 
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,14 @@ def test_a_database_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None
     with pytest.raises(StoreUnavailable, match="cannot be used now"), reading(nowhere) as held:
         held.execute(text("select 1"))
     nowhere.dispose()
+
+
+def test_a_database_whose_connections_are_all_taken_is_unavailable(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine.pool, "_timeout", 0.01)
+    with ExitStack() as taken:
+        for _ in range(15):  # SQLAlchemy's own: five, and ten more
+            taken.enter_context(reading(engine))
+        with pytest.raises(StoreUnavailable, match="too busy"):
+            taken.enter_context(reading(engine))
