@@ -14,7 +14,7 @@ from contract.messages import CameraState
 from edge_agent.camera import Camera, CameraSinks, Source
 from edge_agent.clock import SystemClock
 from edge_agent.config import CameraConfig, Stream
-from edge_agent.decode_turns import DecodeTurns, step_back
+from edge_agent.decode_turns import DecodeTurns
 from edge_agent.decoding import DecodePolicy
 from edge_agent.detector import Detector
 from edge_agent.engine import Engine, Lanes
@@ -131,7 +131,6 @@ class Fleet:
         return Watching(camera_id, plans_of(config), hooks, lambda _: None, self._clock)
 
     def _play(self, watching: Watching, delay_s: float) -> None:
-        step_back()
         if self._stop.wait(delay_s):
             return
         policy = DecodePolicy(self._row.decode, self._row.every_s)
@@ -184,7 +183,7 @@ def largest(
 ) -> tuple[int, dict[int, bool]]:
     """Search the largest number that holds, from a guess on; returns it and what was tried.
 
-    Steps of a twelfth of the guess: finer than the measurement is.
+    Steps of a twelfth of the guess, and at the end half of one: finer than the measurement is.
     """
     step = max(1, round(guess / 12))
     tried: dict[int, bool] = {}
@@ -192,4 +191,8 @@ def largest(
     while number not in tried and 1 <= number <= most:
         tried[number] = holds(number)
         number += step if tried[number] else -step
-    return max((n for n, held in tried.items() if held), default=0), tried
+    found = max((n for n, held in tried.items() if held), default=0)
+    if (between := found + step // 2) not in tried and 1 <= between <= most:
+        tried[between] = holds(between)
+        found = between if tried[between] else found
+    return found, tried

@@ -28,7 +28,7 @@ from edge_agent.command_book import CommandBook
 from edge_agent.commands import Commands, Duties
 from edge_agent.config import AgentConfig, CameraConfig, config_sha256
 from edge_agent.crashes import FORGIVEN_AFTER_S, CrashBook
-from edge_agent.decode_turns import DecodeTurns, step_back
+from edge_agent.decode_turns import DecodeTurns
 from edge_agent.decoding import DecodePolicy
 from edge_agent.detector import Detector, Detects
 from edge_agent.engine import Engine, Lanes
@@ -337,7 +337,6 @@ class App:
             self._supervisor.start(f"evidence {camera_id}", stream.run, awaited=False)
 
     def _run_camera(self, camera: Camera, after_s: float, stop: threading.Event) -> None:
-        step_back()
         stop.wait(after_s)
         self._crashes.decoding_here(camera.source.camera_id)
         camera.run(stop)

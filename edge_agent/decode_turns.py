@@ -5,7 +5,6 @@ waits for many that are decoded only because later ones build on them, and the n
 beside them.
 """
 
-import os
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -15,8 +14,6 @@ from edge_agent.machine import cores
 
 # One more than cores: while one decoder hands its frames over, another one works.
 _BESIDE_CORES = 1
-# Weighs a decoder at half of a lane of the network: frames may wait a little, looks are due.
-_NICER = 3
 
 
 class DecodeTurns:
@@ -54,11 +51,3 @@ class DecodeTurns:
                 waiting.popleft().release()
             else:
                 self._free += 1
-
-
-def step_back() -> None:
-    """Let this thread weigh less than the network's lanes, where the system knows threads so."""
-    if hasattr(os, "setpriority"):
-        thread = threading.get_native_id()
-        nice = os.getpriority(os.PRIO_PROCESS, thread)
-        os.setpriority(os.PRIO_PROCESS, thread, nice + _NICER)

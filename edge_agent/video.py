@@ -184,7 +184,8 @@ class Video:
 
     def seconds(self, stamp: int | None) -> float | None:
         """Turn a timestamp of this stream into seconds."""
-        return None if stamp is None else float(stamp * self._tick)
+        # As exact as a fraction's product, and a tenth of its cost: asked for every packet.
+        return None if stamp is None else stamp * self._tick.numerator / self._tick.denominator
 
     def captured_s(self, stamp: int | None) -> float | None:
         """When the camera's own clock had this moment, Unix seconds; None where it does not tell.

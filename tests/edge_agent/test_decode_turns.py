@@ -1,12 +1,11 @@
 """Tests for turns at the cores."""
 
-import os
 import threading
 from collections.abc import Callable
 
 import pytest
 
-from edge_agent.decode_turns import DecodeTurns, step_back
+from edge_agent.decode_turns import DecodeTurns
 from edge_agent.errors import CameraError
 
 
@@ -58,18 +57,3 @@ def test_a_turn_ends_with_an_error_too() -> None:
     with pytest.raises(CameraError), turns.turn(urgent=False):
         raise CameraError("broken")
     assert turns._free == 1
-
-
-def test_only_the_thread_that_steps_back_weighs_less() -> None:
-    found = list[int]()
-    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-
-    def work() -> None:
-        step_back()
-        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert found[0] > before or before == 19
-    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
