@@ -14,10 +14,10 @@ from contract.messages import CameraState
 from edge_agent.camera import Camera, CameraSinks, Source
 from edge_agent.clock import SystemClock
 from edge_agent.config import CameraConfig, Stream
-from edge_agent.decode_turns import DecodeTurns
+from edge_agent.core_turns import CoreTurns
 from edge_agent.decoding import DecodePolicy
 from edge_agent.detector import Detector
-from edge_agent.engine import Engine, Lanes
+from edge_agent.engine import Engine, lanes_of
 from edge_agent.judge import CameraJudge, Surroundings
 from edge_agent.looks import Look, plans_of, turn_of
 from edge_agent.watching import EngineHooks, Watching
@@ -87,11 +87,9 @@ class Fleet:
         self._clip = clip
         self._clock = SystemClock()
         self._stop = threading.Event()
-        self._turns = DecodeTurns()
-        choice = detector.choice
-        self._engine = Engine(
-            detector.detect_many, self._judge, self._clock, Lanes(choice.streams, choice.batch)
-        )
+        self._turns = CoreTurns()
+        lanes = lanes_of(detector.choice, self._turns)
+        self._engine = Engine(detector.detect_many, self._judge, self._clock, lanes)
         self._judges: dict[str, CameraJudge] = {}
         self._seen: dict[str, _Seen] = {}
         self._counting = False

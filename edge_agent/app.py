@@ -27,11 +27,11 @@ from edge_agent.clock import SystemClock
 from edge_agent.command_book import CommandBook
 from edge_agent.commands import Commands, Duties
 from edge_agent.config import AgentConfig, CameraConfig, config_sha256
+from edge_agent.core_turns import CoreTurns
 from edge_agent.crashes import FORGIVEN_AFTER_S, CrashBook
-from edge_agent.decode_turns import DecodeTurns
 from edge_agent.decoding import DecodePolicy
 from edge_agent.detector import Detector, Detects
-from edge_agent.engine import Engine, Lanes
+from edge_agent.engine import Engine, lanes_of
 from edge_agent.errors import CommandRefused
 from edge_agent.evidence_limits import trim
 from edge_agent.evidence_stream import EvidenceStream
@@ -136,7 +136,7 @@ class App:
         self._since = self._clock.now()
         self._supervisor = Supervisor()
         self._engine_stop = threading.Event()
-        self._turns = DecodeTurns()
+        self._turns = CoreTurns()
         self._model: ModelRef = detector.card.reference(detector.card.files[0])
         self._store = _store(config)
         self._crashes = CrashBook(config.state_dir)
@@ -157,7 +157,7 @@ class App:
             self._judged(detector.card, look_closely),
             detector.card, config.agent, self._store, self._judging_hooks(), desks,
         )  # fmt: skip
-        lanes = Lanes(detector.choice.streams, detector.choice.batch)
+        lanes = lanes_of(detector.choice, self._turns)
         self._engine = Engine(detector.detect_many, self._judging.put, self._clock, lanes)
         self._overload = ""
         self._book = CommandBook(config.state_dir)

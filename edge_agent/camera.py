@@ -16,7 +16,7 @@ from edge_agent.addresses import is_live, redacted
 from edge_agent.backoff import backoff_s
 from edge_agent.clock import Clock, Instant
 from edge_agent.config import CameraConfig, Stream
-from edge_agent.decode_turns import DecodeTurns
+from edge_agent.core_turns import CoreTurns
 from edge_agent.decoding import DecodeGate, DecodePolicy
 from edge_agent.errors import (
     CameraError,
@@ -140,7 +140,7 @@ class CameraSinks:
     on_state: Callable[[CameraState, str], None]
     ring: PacketRing | None = None
     wait_s: Callable[[Instant], float] = lambda _: 0.0
-    turns: DecodeTurns = field(default_factory=DecodeTurns)
+    turns: CoreTurns = field(default_factory=CoreTurns)
 
 
 @dataclass(slots=True)

@@ -4,12 +4,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge_agent.clock import Clock, Instant
+from edge_agent.core_turns import CoreTurns
 from edge_agent.detections import Detections
 from edge_agent.frames import Frame, Picture
 from edge_agent.looks import Look, LookPlan
+from edge_agent.runtimes import Choice
 from edge_agent.shedding import WINDOW_S, Window, next_stretch, stretched_s
 
 # A shorter interval replaces its frame in time anyway; dropping its newest one as well would leave
@@ -38,13 +40,21 @@ class EngineCounts:
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """How many workers look at once, and at how many pictures each."""
+    """How many workers look at once, at how many pictures each, and whose turns they take."""
 
     workers: int = 1
     batch: int = 1
+    turns: CoreTurns = field(default_factory=CoreTurns)
 
 
 ONE_LANE = Lanes()
+
+
+def lanes_of(choice: Choice, turns: CoreTurns) -> Lanes:
+    """The lanes that a network runs on; a graphics card leaves the cores to the decoders."""
+    if choice.provider != "cpu":
+        return Lanes(choice.streams, choice.batch)
+    return Lanes(choice.streams, choice.batch, turns)
 
 
 class Engine:
@@ -117,7 +127,8 @@ class Engine:
     def _work(self, stop: threading.Event) -> None:
         while jobs := self._take(stop):
             began = self._clock.now()
-            found = self._detect([(frame.picture, plan.tiles) for frame, plan in jobs])
+            with self._lanes.turns.looking():
+                found = self._detect([(frame.picture, plan.tiles) for frame, plan in jobs])
             for (frame, plan), detections in zip(jobs, found, strict=True):
                 self._on_look(Look.of(frame, plan.judged, detections))
             busy_s = self._clock.now().seconds_since(began)

@@ -9,11 +9,13 @@ import pytest
 
 from contract.catalogue import Category
 from edge_agent.clock import Instant
+from edge_agent.core_turns import CoreTurns
 from edge_agent.detections import Detections
-from edge_agent.engine import Engine, Lanes
+from edge_agent.engine import Engine, Lanes, lanes_of
 from edge_agent.errors import ModelError
 from edge_agent.frames import ArrayPicture, Frame, Picture
 from edge_agent.looks import Look, LookPlan
+from edge_agent.runtimes import Choice
 from edge_agent.shedding import WINDOW_S
 
 PICTURE = ArrayPicture(np.zeros((8, 8, 3), np.uint8))
@@ -166,3 +168,9 @@ def test_a_detector_that_fails_ends_the_run_with_its_error() -> None:
     engine.offer(frame("a", 0), PLAN)
     with pytest.raises(ModelError, match="inference failed"):
         engine.run(threading.Event())
+
+
+def test_looks_take_turns_with_decoders_only_where_they_share_the_cores() -> None:
+    turns = CoreTurns(1)
+    assert lanes_of(Choice(streams=3, batch=2), turns) == Lanes(3, 2, turns)
+    assert lanes_of(Choice(provider="cuda"), turns).turns is not turns

@@ -1,8 +1,8 @@
-"""Which decoders work now: no more than cores can serve, and those first whose picture is awaited.
+"""Who works at the cores now: looks at once, and beside them as many decoders as cores can serve.
 
 Left to the scheduler, dozens of decoders share the cores evenly: a frame that is to be looked at
-waits for many that are decoded only because later ones build on them, and the network's lanes wait
-beside them.
+waits for many that are decoded only because later ones build on them, and then its look does. Here
+those whose picture is awaited go first.
 """
 
 import threading
@@ -16,11 +16,11 @@ from edge_agent.machine import cores
 _BESIDE_CORES = 1
 
 
-class DecodeTurns:
-    """Turns at the cores, shared by all cameras of a process."""
+class CoreTurns:
+    """Turns at the cores, shared by the cameras and the engine of a process."""
 
     def __init__(self, at_once: int | None = None) -> None:
-        """Let `at_once` decoders work at the same time; absent: as many as suit this machine."""
+        """Let so many work at the same time; absent: as many as suit this machine."""
         self._free = cores() + _BESIDE_CORES if at_once is None else at_once
         self._lock = threading.Lock()
         self._urgent: deque[threading.Lock] = deque()
@@ -33,7 +33,17 @@ class DecodeTurns:
         try:
             yield
         finally:
-            self._hand_on()
+            self._give_back()
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Take a turn at once, for a look: decoders begin only when fewer are taken."""
+        with self._lock:
+            self._free -= 1
+        try:
+            yield
+        finally:
+            self._give_back()
 
     def _take(self, queue: deque[threading.Lock]) -> None:
         with self._lock:
@@ -45,9 +55,9 @@ class DecodeTurns:
             queue.append(mine)
         mine.acquire()
 
-    def _hand_on(self) -> None:
+    def _give_back(self) -> None:
         with self._lock:
-            if waiting := self._urgent or self._calm:
+            self._free += 1
+            while self._free > 0 and (waiting := self._urgent or self._calm):
+                self._free -= 1
                 waiting.popleft().release()
-            else:
-                self._free += 1

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from edge_agent.decode_turns import DecodeTurns
+from edge_agent.core_turns import CoreTurns
 from edge_agent.errors import CameraError
 
 
-def waiting_for(turns: DecodeTurns, log: list[str], name: str, *, urgent: bool) -> threading.Thread:
+def waiting_for(turns: CoreTurns, log: list[str], name: str, *, urgent: bool) -> threading.Thread:
     def work() -> None:
         with turns.turn(urgent=urgent):
             log.append(name)
@@ -19,14 +19,14 @@ def waiting_for(turns: DecodeTurns, log: list[str], name: str, *, urgent: bool) 
     return thread
 
 
-def queued(turns: DecodeTurns, many: int) -> Callable[[], bool]:
+def queued(turns: CoreTurns, many: int) -> Callable[[], bool]:
     return lambda: len(turns._urgent) + len(turns._calm) == many
 
 
 def test_who_is_awaited_goes_first_and_the_rest_in_the_order_of_coming(
     until: Callable[..., None],
 ) -> None:
-    turns, log = DecodeTurns(1), list[str]()
+    turns, log = CoreTurns(1), list[str]()
     with turns.turn(urgent=False):
         threads = []
         for many, (name, urgent) in enumerate(
@@ -41,7 +41,7 @@ def test_who_is_awaited_goes_first_and_the_rest_in_the_order_of_coming(
 
 
 def test_as_many_work_at_once_as_there_are_turns(until: Callable[..., None]) -> None:
-    turns, log = DecodeTurns(2), list[str]()
+    turns, log = CoreTurns(2), list[str]()
     with turns.turn(urgent=False):
         waiting_for(turns, log, "beside", urgent=False).join()
         with turns.turn(urgent=True):
@@ -52,8 +52,22 @@ def test_as_many_work_at_once_as_there_are_turns(until: Callable[..., None]) -> 
     assert log == ["beside", "third"]
 
 
+def test_a_look_does_not_wait_and_a_decoder_begins_only_after_it(
+    until: Callable[..., None],
+) -> None:
+    turns, log = CoreTurns(1), list[str]()
+    with turns.turn(urgent=False):
+        with turns.looking(), turns.looking():
+            waiting = waiting_for(turns, log, "after", urgent=True)
+            until(queued(turns, 1), "the queue")
+        assert log == []
+    waiting.join()
+    assert log == ["after"]
+    assert turns._free == 1
+
+
 def test_a_turn_ends_with_an_error_too() -> None:
-    turns = DecodeTurns(1)
+    turns = CoreTurns(1)
     with pytest.raises(CameraError), turns.turn(urgent=False):
         raise CameraError("broken")
     assert turns._free == 1
