@@ -140,8 +140,9 @@ function decideRow(key) {
   const row = document.activeElement?.closest?.("li.case");
   const control = row && one(`[data-key="${key}"]`, row);
   if (!row) say("先用 j / k 选中一条案卷", "Choose a case with j / k first");
-  else if (!control) say("此案卷已处理", "This case has been decided already");
-  else control.click();
+  // A key pressed once too often meets the row that it decided: what was said of it stands.
+  else if (control) control.click();
+  else if (!one('#flash[data-kind="status"] p')) say("此案卷已处理", "This case has been decided already");
 }
 
 function rejectHere() {

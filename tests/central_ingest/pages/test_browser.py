@@ -286,6 +286,17 @@ def test_in_the_list_the_key_sends_the_chosen_reason_once(open_page: Opener, see
     assert made == ["误报，无此问题 False alarm"]
 
 
+def test_a_key_too_many_leaves_standing_what_was_said(open_page: Opener, seeder: Any) -> None:
+    fill(seeder, 1)
+    page = open_page("/?view=pending")
+    for key in ("j", "c"):
+        page.keyboard.press(key)
+    expect(page.locator("#flash")).to_contain_text("已立案")
+    page.keyboard.press("c")
+    expect(page.locator("#flash")).not_to_contain_text("已处理")
+    expect(page.locator("#flash")).to_contain_text("已立案")
+
+
 def test_the_key_bar_offers_only_what_is_possible(open_page: Opener, seeder: Any) -> None:
     fill(seeder, 2)
     page = open_page("/cases/2")
