@@ -9,7 +9,9 @@ import json
 import statistics
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -17,15 +19,18 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
+from benchmarks.fleet import FPS
 from benchmarks.footage import Footage
 from benchmarks.result import result, with_rounds
 from benchmarks.rounds import interleaved
+from edge_agent.camera import BURST
 from edge_agent.errors import ModelError
 from edge_agent.model import load_card
 from edge_agent.runtimes import Choice, open_session
 from edge_agent.video import DEFAULT_TIMEOUTS, Video
 
 LOOKS = 20
+_AMONG = 50  # cameras: about as many substreams as two cores carry
 _INPUT = (384, 640)
 _SCALED = (640, 360)  # what the letterbox of a 16:9 camera holds
 _CHOICES = (
@@ -61,6 +66,8 @@ def measure(
         video = Footage(size).made(clip)
         tasks[f"{size}p, ms a key frame"] = partial(_decoding_ms, video, keys=True)
         tasks[f"{size}p, ms a frame between"] = partial(_decoding_ms, video, keys=False)
+        tasks[f"{size}p, ms a frame of one"] = partial(_turn_ms, video, 1)
+        tasks[f"{size}p, ms a frame of one among {_AMONG}"] = partial(_turn_ms, video, _AMONG)
         tasks[f"{size}p, ms scaling to {_SCALED[0]}x{_SCALED[1]}"] = partial(_scaling_ms, video)
     body = result("anatomy", "where a look's time goes, on one thread", model)
     return with_rounds(body, interleaved(tasks, rounds, say), {})
@@ -139,6 +146,23 @@ def _decoding_ms(video: Path, *, keys: bool) -> float:
             if packet.size and packet.is_keyframe == keys:
                 spent.append(1000 * (perf_counter() - began_s))
     return statistics.median(spent)
+
+
+def _turn_ms(video: Path, many: int) -> float:
+    """The mean time of a frame while so many decoders take turns, a burst of frames each."""
+    frames, spent_s = 0, 0.0
+    with ExitStack() as stack:
+        opened = [
+            stack.enter_context(Video(str(video), str(video), "tcp", DEFAULT_TIMEOUTS))
+            for _ in range(many)
+        ]
+        coming = [islice(one.packets(), FPS) for one in opened]
+        while any(bursts := [list(islice(packets, BURST)) for packets in coming]):
+            for one, burst in zip(opened, bursts, strict=True):
+                began_s = perf_counter()
+                frames += sum(len(one.decode(packet)) for packet in burst)
+                spent_s += perf_counter() - began_s
+    return 1000 * spent_s / frames
 
 
 def _scaling_ms(video: Path) -> float:

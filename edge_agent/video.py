@@ -184,7 +184,7 @@ class Video:
 
     def seconds(self, stamp: int | None) -> float | None:
         """Turn a timestamp of this stream into seconds."""
-        # As exact as a fraction's product, and a tenth of its cost: asked for every packet.
+        # As exact as the fraction's product and cheaper: asked for every packet.
         return None if stamp is None else stamp * self._tick.numerator / self._tick.denominator
 
     def captured_s(self, stamp: int | None) -> float | None:
