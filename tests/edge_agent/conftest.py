@@ -93,6 +93,15 @@ class Rtsp:
         process.communicate()
         self._process = None
 
+    def end(self) -> None:
+        """Kill it if it runs; a server that died by itself fails the test, with its last words."""
+        if self._process is None:
+            return
+        died = self._process.poll()
+        self._process.kill()
+        _, words = self._process.communicate()
+        assert died is None, f"the RTSP server died ({died}): {words}"
+
     def _running(self) -> subprocess.Popen[str]:
         assert self._process is not None
         return self._process
@@ -118,8 +127,7 @@ def rtsp() -> Iterator[Callable[..., Rtsp]]:
 
     yield start
     for server in started:
-        if server._process is not None:
-            server.kill()
+        server.end()
 
 
 class Mosquitto:

@@ -7,6 +7,7 @@ once clients may come. Killed and started again on the same port, it is a camera
 """
 
 import sys
+import threading
 from pathlib import Path
 
 import gi
@@ -15,6 +16,8 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402  (versions come first)
+
+SEGMENT_S = 10.0
 
 
 def payloader_of(path: Path) -> str:
@@ -39,10 +42,24 @@ class LoopedFile(GstRtspServer.RTSPMediaFactory):
 
     def _on_prepared(self, media: GstRtspServer.RTSPMedia) -> None:
         payloader = media.get_element().get_by_name("pay0")
+        # A client whose PLAY comes before the new segment aborts the whole server: it asserts that
+        # there is one (rtsp-media.c, get_rates).
+        segment = threading.Event()
+        source = payloader.get_static_pad("src")
+        probe = source.add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_segment, segment)
         self._rewind(payloader)
+        segment.wait(SEGMENT_S)
+        source.remove_probe(probe)
         payloader.get_static_pad("sink").add_probe(
             Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event, payloader
         )
+
+    def _on_segment(
+        self, _pad: Gst.Pad, info: Gst.PadProbeInfo, segment: threading.Event
+    ) -> Gst.PadProbeReturn:
+        if info.get_event().type == Gst.EventType.SEGMENT:
+            segment.set()
+        return Gst.PadProbeReturn.OK
 
     def _on_event(
         self, _pad: Gst.Pad, info: Gst.PadProbeInfo, payloader: Gst.Element
