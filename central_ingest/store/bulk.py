@@ -6,10 +6,10 @@ Python's own (UUID, aware datetime, bool, lists for JSON) and are kept exactly a
 keep them: a test compares the two.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,7 @@ _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
 _PG = postgresql.dialect()  # type: ignore[no-untyped-call]
 Values = Sequence[Any]
+_Coder = Callable[[Values], Values]
 
 
 def is_sqlite(connection: Connection) -> bool:
@@ -66,7 +67,7 @@ def update_rows(
 
 def select_rows(
     connection: Connection, table: Table, names: tuple[str, ...], where: str, keys: Iterable[Any]
-) -> list[list[Any]]:
+) -> list[tuple[Any, ...]]:
     """Rows whose condition `where` holds for any of `keys`; `where` has `{keys}` once.
 
     Keys are UUIDs, integers or texts, all of one kind.
@@ -76,24 +77,24 @@ def select_rows(
         return []
     columns = _columns(table, names)
     if is_sqlite(connection):
-        plain = [_hex(key) if isinstance(key, UUID) else key for key in listed]
-        inside, given = "IN (SELECT value FROM json_each(?))", json.dumps(plain)
+        plain = [key.hex for key in listed] if isinstance(listed[0], UUID) else listed
+        inside, given = "IN (SELECT value FROM json_each(?))", _dump(plain)
         found = connection.exec_driver_sql(
             _select_statement(table, names, True, where).format(keys=inside), (given,)
         )
-        return _decoded(found.all(), columns)
+        return _coded(found.all(), _coders(columns)[1])
     found = connection.exec_driver_sql(
         _select_statement(table, names, False, where).format(keys=_any_of(listed[0])),
         (_array(listed),),
     )
-    return [list(row) for row in found]
+    return [tuple(row) for row in found]
 
 
 def _run(
     connection: Connection, statement: str, columns: tuple[Column[Any], ...], rows: Sequence[Values]
 ) -> None:
     if is_sqlite(connection):
-        connection.exec_driver_sql(statement, _encoded(rows, columns))
+        connection.exec_driver_sql(statement, _coded(rows, _coders(columns)[0]))
         return
     named = [column.name for column in columns]
     body = _dump([dict(zip(named, row, strict=True)) for row in rows])
@@ -185,52 +186,41 @@ def _time_of(text: str) -> datetime:
     return datetime.fromisoformat(text + "+00:00")
 
 
-def _uuid_of(text: str) -> UUID:
-    return UUID(int=int(text, 16))
+def _each(convert: Callable[[Any], Any]) -> _Coder:
+    """Convert a column's values one by one; what is missing stays so."""
+    return lambda values: [None if value is None else convert(value) for value in values]
 
 
-def _hex(value: UUID) -> str:
-    return f"{value.int:032x}"
+def _uuids_of(texts: Values) -> list[UUID | None]:
+    return msgspec.convert(texts, list[UUID | None])
+
+
+_CODERS: tuple[tuple[type[Any], _Coder, _Coder], ...] = (
+    (Uuid, _each(attrgetter("hex")), _uuids_of),
+    (UtcDateTime, _each(_text_of), _each(_time_of)),
+    (JSON, _each(_dump), _each(_decode_json)),
+)
 
 
 @cache
 def _coders(
     columns: tuple[Column[Any], ...],
-) -> tuple[list[tuple[int, Callable[[Any], Any]]], list[tuple[int, Callable[[Any], Any]]]]:
+) -> tuple[list[tuple[int, _Coder]], list[tuple[int, _Coder]]]:
     """How SQLite's values are written and read, for those columns where they differ from ours."""
-    known: list[tuple[type[Any], Callable[[Any], Any], Callable[[Any], Any]]] = [
-        (Uuid, _hex, _uuid_of),
-        (UtcDateTime, _text_of, _time_of),
-        (JSON, _dump, _decode_json),
-    ]
     write, read = [], []
     for at, column in enumerate(columns):
-        for kind, encode, decode in known:
+        for kind, encode, decode in _CODERS:
             if isinstance(column.type, kind):
                 write.append((at, encode))
                 read.append((at, decode))
     return write, read
 
 
-def _encoded(rows: Iterable[Values], columns: tuple[Column[Any], ...]) -> list[tuple[Any, ...]]:
-    coders, _ = _coders(columns)
-    encoded = []
-    for row in rows:
-        values = list(row)
-        for at, code in coders:
-            if values[at] is not None:
-                values[at] = code(values[at])
-        encoded.append(tuple(values))
-    return encoded
-
-
-def _decoded(rows: Iterable[Any], columns: tuple[Column[Any], ...]) -> list[list[Any]]:
-    _, coders = _coders(columns)
-    decoded = []
-    for row in rows:
-        values = list(row)
-        for at, code in coders:
-            if values[at] is not None:
-                values[at] = code(values[at])
-        decoded.append(values)
-    return decoded
+def _coded(rows: Sequence[Values], coders: list[tuple[int, _Coder]]) -> list[tuple[Any, ...]]:
+    """The rows with these columns converted, a column at a time: a call a row costs more."""
+    if not coders or not rows:
+        return list(map(tuple, rows))
+    columns: list[Values] = list(zip(*rows, strict=True))
+    for at, code in coders:
+        columns[at] = code(columns[at])
+    return list(zip(*columns, strict=True))

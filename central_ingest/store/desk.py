@@ -235,7 +235,7 @@ def where_of(report: Report) -> tuple[Any, ...]:
     return (*place, None, None) if part is None else (*place, part.id, part.standard)
 
 
-def _seen_again(held: HeldSighting, report: Report, case: list[Any]) -> bool:
+def _seen_again(held: HeldSighting, report: Report, case: tuple[Any, ...]) -> bool:
     """Whether a report changes nothing of what lists show of its case (`_CASE_BRIEFLY`)."""
     _, category, cell_code, still_sha256 = case
     return (
@@ -418,9 +418,7 @@ class Desk:
         if not pairs:
             return
         if is_sqlite(self._connection):
-            given: Any = json.dumps(
-                [(f"{issue_id.int:032x}", revision) for issue_id, revision in pairs]
-            )
+            given: Any = json.dumps([(issue_id.hex, revision) for issue_id, revision in pairs])
             found = self._connection.exec_driver_sql(_HELD_SQLITE, (given,))
             self.digests = {(UUID(row[0]), row[1]): row[2] for row in found}
             return

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -34,16 +35,18 @@ def note_recurrences(
         _link(case, closed, rules, now)
 
 
-def _link(case: HeldCase, closed: list[list[object]], rules: DuplicateRules, now: datetime) -> None:
+def _link(
+    case: HeldCase, closed: list[tuple[Any, ...]], rules: DuplicateRules, now: datetime
+) -> None:
     place, found = _place(case), []
     for case_id, number, category, lon, lat, error_m, ended_at in closed:
-        apart_m = distance_m(place, Place(lon, lat, error_m))  # type: ignore[arg-type]
+        apart_m = distance_m(place, Place(lon, lat, error_m))
         if category == case.category and apart_m <= rules.cap_m(Family(case.family)):
             found.append((ended_at, case_id, number, apart_m))
     if not found:
         return
-    ended_at, case.recurs_of, number, apart_m = max(found)  # type: ignore[assignment]
-    days = (now - ended_at).total_seconds() / 86_400  # type: ignore[operator]
+    ended_at, case.recurs_of, number, apart_m = max(found)
+    days = (now - ended_at).total_seconds() / 86_400
     case.sightings[0].because += (
         f" 复发：距 {days:.1f} 天前结案的案卷 {number} {apart_m:.1f} m。 "
         f"recurs: {apart_m:.1f} m from case {number}, closed {days:.1f} days ago"
