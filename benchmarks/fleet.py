@@ -5,6 +5,7 @@ play files at their own pace, begin at different moments, and are looked at in e
 """
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,8 @@ class Window:
     p95_ms: float
     median_ms: float
     decoded_share: float
+    cameras_s: float  # processor time of the cameras' threads: packets and decoding
+    looks_s: float  # and of everything else in this process
 
     @property
     def holds(self) -> bool:
@@ -77,6 +80,15 @@ class _Seen:
     """What one camera got since counting began."""
 
     latencies_s: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Where counting began."""
+
+    frames: int
+    cameras_s: float
+    process_s: float
 
 
 class Fleet:
@@ -99,20 +111,23 @@ class Fleet:
     def run(self, seconds: float) -> Window:
         """Count for so long, once every camera plays."""
         every_s = max(2.0, self._row.every_s)
-        threads = [threading.Thread(target=self._engine.run, args=(self._stop,), daemon=True)]
+        engine = threading.Thread(target=self._engine.run, args=(self._stop,), daemon=True)
         count = len(self._watching)
-        for index, watching in enumerate(self._watching):
-            work = (watching, every_s * index / count)
-            threads.append(threading.Thread(target=self._play, args=work, daemon=True))
-        for thread in threads:
+        players = [
+            threading.Thread(
+                target=self._play, args=(watching, every_s * index / count), daemon=True
+            )
+            for index, watching in enumerate(self._watching)
+        ]
+        for thread in (engine, *players):
             thread.start()
         self._stop.wait(every_s + WARM_S)
-        before = self._begin()
+        before = self._begin(players)
         self._stop.wait(seconds)
-        window = self._window(seconds, before)
+        window = self._window(seconds, before, players)
         self._stop.set()
         self._engine.wake()
-        for thread in threads:
+        for thread in (engine, *players):
             thread.join(timeout=10)
         return window
 
@@ -144,17 +159,21 @@ class Fleet:
                 latency_s = self._clock.now().seconds_since(look.at)
                 self._seen[look.frame.camera_id].latencies_s.append(latency_s)
 
-    def _begin(self) -> int:
-        with self._lock:
-            self._counting = True
-        return self._frames()
-
-    def _frames(self) -> int:
+    @property
+    def frames(self) -> int:
+        """How many frames all cameras decoded since they began."""
         return sum(one.counts.frames for one in self._watching)
 
-    def _window(self, seconds: float, frames_before: int) -> Window:
+    def _begin(self, players: list[threading.Thread]) -> _Mark:
+        with self._lock:
+            self._counting = True
+        return _Mark(self.frames, _processor_s(players), time.process_time())
+
+    def _window(self, seconds: float, before: _Mark, players: list[threading.Thread]) -> Window:
         with self._lock:
             self._counting = False
+        cameras_s = _processor_s(players) - before.cameras_s
+        process_s = time.process_time() - before.process_s
         expected_looks = seconds * self._row.per_s
         counts = [len(one.latencies_s) for one in self._seen.values()]
         latencies_ms = [1000 * s for one in self._seen.values() for s in one.latencies_s]
@@ -168,8 +187,16 @@ class Fleet:
             worst_kept_share=round(min(1.0, (min(counts) + 1) / expected_looks), 3),
             p95_ms=round(percentile(latencies_ms, 0.95), 1),
             median_ms=round(percentile(latencies_ms, 0.5), 1),
-            decoded_share=round((self._frames() - frames_before) / expected, 3),
+            decoded_share=round((self.frames - before.frames) / expected, 3),
+            cameras_s=round(cameras_s, 3),
+            looks_s=round(process_s - cameras_s, 3),
         )
+
+
+def _processor_s(threads: list[threading.Thread]) -> float:
+    """What these threads have used of the processor until now."""
+    clocks = [time.pthread_getcpuclockid(one.ident) for one in threads if one.ident is not None]
+    return sum(map(time.clock_gettime, clocks))
 
 
 def _ignore(_state: CameraState, _detail: str) -> None:

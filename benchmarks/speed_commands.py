@@ -14,6 +14,7 @@ from benchmarks import latency as latency_module
 from benchmarks import overhead as overhead_module
 from benchmarks import pipeline as pipeline_module
 from benchmarks import report as report_module
+from benchmarks import shortfall as shortfall_module
 from benchmarks import soak as soak_module
 from benchmarks.broker import BrokerError
 from benchmarks.fleet import Row
@@ -46,6 +47,7 @@ def register(app: typer.Typer) -> None:
         detector,
         pipeline,
         density,
+        shortfall,
         latency,
         soak,
         footprint,
@@ -139,6 +141,25 @@ def density(  # noqa: PLR0913
         body = density_module.measure(plan, say)
         typer.echo(density_module.answer(body))
         return body
+
+    finish(measure, json_file, held=check)
+
+
+def shortfall(
+    *,
+    clip: ClipOption = None,
+    model: ModelOption = None,
+    rounds: RoundsOption = 3,
+    seconds: SecondsOption = 8.0,
+    json_file: JsonOption = None,
+    check: CheckOption = False,
+) -> None:
+    """Measure where the cores go in a full fleet, beside decoding and the network alone."""
+
+    def measure() -> dict[str, Any]:
+        folder = model or default_folder()
+        plan = density_module.Plan(folder, clip, fastest(folder), shortfall_module.ROWS, seconds)
+        return shortfall_module.measure(plan, rounds, say)
 
     finish(measure, json_file, held=check)
 

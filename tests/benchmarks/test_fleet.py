@@ -37,7 +37,7 @@ def test_a_window_holds_when_every_camera_got_its_looks_in_time(
 ) -> None:
     good = {
         "cameras": 3, "seconds": 8.0, "kept_share": 1.0, "worst_kept_share": 0.97, "p95_ms": 80.0,
-        "median_ms": 30.0, "decoded_share": 1.0,
+        "median_ms": 30.0, "decoded_share": 1.0, "cameras_s": 4.0, "looks_s": 4.0,
     }  # fmt: skip
     assert Window(**(good | change)).holds is holds  # type: ignore[arg-type]
 
@@ -64,3 +64,5 @@ def test_a_small_fleet_keeps_its_interval(
     assert window.cameras == 2
     assert window.kept_share > 0.6
     assert window.p95_ms < 500
+    assert 0 < window.cameras_s < 2 * 3.0
+    assert window.looks_s > 0

@@ -1,0 +1,140 @@
+"""Where the cores go in a full fleet: why it carries less than decoding and inference alone allow.
+
+As many cameras as the machine carries now play twice a round, once looked at and once not, beside
+decoding alone and the network alone on all cores. Figures are processor time, so that waiting
+counts nowhere; what no thread used is idle.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from benchmarks.decode import frames_per_s
+from benchmarks.density import Plan, carried_now
+from benchmarks.detector import network_task
+from benchmarks.fleet import FPS, Fleet, Row
+from benchmarks.footage import Footage
+from benchmarks.result import label, result
+from benchmarks.rounds import OtherLoad, load_summary, spread
+from edge_agent.detections import Detections
+from edge_agent.detector import Detector
+from edge_agent.machine import cores
+from edge_agent.video import Packet, Video, VideoPicture
+
+ROWS = (Row(360, 1), Row(1080, 2))
+_ALONE_S = 2.0
+
+
+class Blind:
+    """A detector that looks at nothing and takes no time."""
+
+    def __init__(self, seeing: Detector) -> None:
+        self.card, self.choice = seeing.card, seeing.choice
+
+    def detect_many(self, jobs: list[Any]) -> list[Detections]:
+        """Return nothing for each."""
+        return [Detections.empty() for _ in jobs]
+
+
+@dataclass(slots=True)
+class _Decoders:
+    """Processor seconds inside all decoders of this process."""
+
+    spent_s: float = 0.0
+
+
+@contextmanager
+def clocked() -> Iterator[_Decoders]:
+    """Count what decoding takes, in whatever thread."""
+    counted, lock, decode = _Decoders(), threading.Lock(), Video.decode
+
+    def timed(video: Video, packet: Packet, *, alone: bool = False) -> list[VideoPicture]:
+        began_s = time.thread_time()
+        try:
+            return decode(video, packet, alone=alone)
+        finally:
+            spent_s = time.thread_time() - began_s
+            with lock:
+                counted.spent_s += spent_s
+
+    with patch.object(Video, "decode", timed):
+        yield counted
+
+
+def measure(plan: Plan, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure every row of the plan; returns milliseconds a frame and a look, and what is idle."""
+    detector = Detector(plan.model, choice=plan.choice)
+    detector.warm_up(1920, 1080)
+    body = result("shortfall", "where the cores go in a full fleet", plan.model)
+    body["choice"] = label(plan.choice)
+    others: list[float | None] = []
+    for row in plan.rows:
+        video = Footage(row.height).made(plan.clip)
+        cameras = carried_now(row, video, plan, say)
+        say(f"{row.name}: {cameras} cameras")
+        body["figures"][f"{row.name}: cameras"] = {"median": cameras}
+        rounds_of: dict[str, list[float]] = {}
+        for _ in range(rounds):
+            load = OtherLoad()
+            for name, value in _round(row, cameras, video, detector, plan).items():
+                rounds_of.setdefault(name, []).append(value)
+                say(f"{row.name}: {name}: {value:.3f}")
+            others.append(load.share())
+        for name, values in rounds_of.items():
+            body["figures"][f"{row.name}: {name}"] = spread(values)
+    body["other_load"] = load_summary(others)
+    return body
+
+
+def _round(row: Row, cameras: int, video: Path, detector: Detector, plan: Plan) -> dict[str, float]:
+    file = detector.card.file_for(16 * row.height // 9, row.height)
+    infer = network_task(plan.model, file, plan.choice, _ALONE_S)
+    infer()
+    alone_ms = {
+        "decoding alone, ms a frame": 1000 * cores() / frames_per_s(video, _ALONE_S),
+        "network alone, ms a look": 1000 * cores() / infer(),
+    }
+    unseen = parts(row, cameras, video, Blind(detector), plan.seconds)  # type: ignore[arg-type]
+    seen = parts(row, cameras, video, detector, plan.seconds)
+    return alone_ms | {
+        "in the decoder, nothing looked at, ms a frame": unseen.decoder_ms,
+        "around the decoder, nothing looked at, ms a frame": unseen.around_ms,
+        "in the decoder, ms a frame": seen.decoder_ms,
+        "around the decoder, ms a frame": seen.around_ms,
+        "look, ms a look": seen.look_ms,
+        "idle, % of the cores": seen.idle,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Processor time of one fleet: a frame's, a look's, and the share that was left over."""
+
+    decoder_ms: float
+    around_ms: float
+    look_ms: float
+    idle: float
+
+
+def parts(row: Row, cameras: int, video: Path, detector: Detector, seconds: float) -> Parts:
+    """Run a fleet for so long and say what its frames and looks took."""
+    fleet = Fleet(row, video, detector, cameras)
+    with clocked() as decoders:
+        window = fleet.run(seconds)
+    # The decoders' clock runs from the first frame on, the window only once all cameras play.
+    frames = window.decoded_share * FPS * seconds * cameras
+    looks = window.kept_share * row.per_s * seconds * cameras
+    inside_ms = 1000 * decoders.spent_s / max(1, fleet.frames)
+    camera_ms = 1000 * window.cameras_s / frames
+    used_s = window.cameras_s + window.looks_s
+    return Parts(
+        decoder_ms=inside_ms,
+        around_ms=camera_ms - inside_ms,
+        look_ms=1000 * window.looks_s / looks,
+        idle=100 * (1 - used_s / (seconds * cores())),
+    )
