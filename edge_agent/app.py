@@ -52,7 +52,7 @@ from edge_agent.suppressions import Suppression
 from edge_agent.to_come import saved_in
 from edge_agent.uploader import Uploader
 from edge_agent.view_files import Views, slot_of
-from edge_agent.watching import EngineHooks, Watching
+from edge_agent.watching import EngineHooks, Watching, fallen_behind
 from edge_agent.witness import MASK_TILES, DetectClosely, Witness, clip_source
 
 log = logging.getLogger(__name__)
@@ -371,15 +371,16 @@ class App:
                     self._publisher.set_health(watching.health(self._config.agent.id))
 
     def _tell_overload(self) -> None:
-        """Say once when intervals begin to be stretched, and once when they no longer are."""
-        before, self._overload = self._overload, overloaded(self._engine.stretch)
+        """Say once when intervals are stretched or decoding falls behind, and once when no more."""
+        behind = fallen_behind(self._clock.now(), [one.now() for one in self._watching.values()])
+        before, self._overload = self._overload, overloaded(self._engine.stretch) or behind
         if bool(self._overload) != bool(before):
             for watching in self._watching.values():
                 self._publisher.set_health(watching.health(self._config.agent.id))
         if self._overload and not before:
             log.warning("%s", self._overload)
         elif before and not self._overload:
-            log.info("intervals are kept again")
+            log.info("intervals are kept again, and decoding keeps up")
 
     def _on_moved(self, camera_id: str, picture: Evidence) -> None:
         self._views.keep_new(camera_id, picture.data)

@@ -104,16 +104,20 @@ class Pace:
         self._wait = wait
         self._zero_s: float | None = None
 
-    def hold(self, stamp_s: float | None) -> None:
-        """Wait until `stamp_s` is due; a jump of the time line starts it anew."""
+    def hold(self, stamp_s: float | None) -> float:
+        """Wait until `stamp_s` is due; returns how late it is then, in seconds.
+
+        A jump of the time line starts it anew.
+        """
         if stamp_s is None:
-            return
+            return 0.0
         now_s = self._clock.now().monotonic_s
         if self._zero_s is None or abs(self._zero_s + stamp_s - now_s) > JUMP_S:
             self._zero_s = now_s - stamp_s
-        ahead_s = self._zero_s + stamp_s - now_s
-        if ahead_s > 0:
-            self._wait(ahead_s)
+        due_s = self._zero_s + stamp_s
+        if due_s > now_s:
+            self._wait(due_s - now_s)
+        return max(0.0, self._clock.now().monotonic_s - due_s)
 
 
 @dataclass(slots=True)
@@ -124,7 +128,9 @@ class CameraCounts:
     corrupt: int = 0
     reconnects: int = 0
     keyframes_only: bool = False
-    behind: bool = False
+    # Frames passed over because we had fallen behind the camera, and when the last one was.
+    passed_over: int = 0
+    behind_at: Instant | None = None
     last_frame_at: Instant | None = None
 
 
@@ -234,27 +240,29 @@ class Camera:
             if self._sinks.ring:
                 self._sinks.ring.begin(video.format)
             for packet in video.packets():
-                if pace is not None:
-                    pace.hold(video.seconds(packet.dts))
+                late_s = 0.0 if pace is None else pace.hold(video.seconds(packet.dts))
                 if stop.is_set():
                     return False
-                self._take(playing, packet)
+                self._take(playing, packet, late_s)
         if source.live:
             raise CameraUnreachable(f"{source.shown}: the camera ended the stream")
         if playing.last_picture is None:
             raise VideoUnreadable(f"{source.shown}: not one picture in it could be decoded")
         return True
 
-    def _take(self, playing: _Playing, packet: Packet) -> None:
+    def _take(self, playing: _Playing, packet: Packet, late_s: float) -> None:
+        """Take a packet; one that is read `late_s` after it was due is so much older."""
         at = self._clock.now()
-        playing.arrived(packet, at)
+        playing.arrived(packet, at.plus(-late_s) if late_s else at)
         if self._sinks.ring:
             self._sinks.ring.add(kept(packet, at))
         keyframe = bool(packet.is_keyframe and packet.size)
         verdict = playing.gate.verdict(at, playing.video.seconds(packet.dts), keyframe=keyframe)
         self.counts.keyframes_only = playing.gate.keyframes_only
-        self.counts.behind = playing.gate.behind
         if verdict == "skip" and packet.size:
+            if playing.gate.behind:
+                self.counts.passed_over += 1
+                self.counts.behind_at = at
             playing.skipped(at)
             return
         if verdict == "alone":

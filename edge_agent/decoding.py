@@ -125,13 +125,15 @@ class DecodeGate:
             # Only here may the mode change: what follows a key frame needs nothing before it.
             self.keyframes_only = self._policy.keyframes_only(self._meter.longest_s)
             self._skipping = False
-        elif self._skipping or self.keyframes_only:
+        elif self._skipping:
             return "skip"
         if (self.behind and not keyframe) or (self._policy.mode != "all" and self._is_idle(at)):
             self._skipping = True
         if self._skipping:
             return "skip"
-        return "alone" if self.keyframes_only or self.behind else "decode"
+        # Decoded alone, it leaves the decoder empty: what follows has nothing to build on.
+        self._skipping = self.keyframes_only or self.behind
+        return "alone" if self._skipping else "decode"
 
     def _is_idle(self, at: Instant) -> bool:
         """Whether no look falls due before the next key frame."""

@@ -48,11 +48,13 @@ class Lanes:
 
 
 ONE_LANE = Lanes()
+# ONNX Runtime's providers that work on the processor, as we open them.
+ON_CORES = frozenset({"cpu", "openvino"})
 
 
 def lanes_of(choice: Choice, turns: CoreTurns) -> Lanes:
     """The lanes that a network runs on; a graphics card leaves the cores to the decoders."""
-    if choice.provider != "cpu":
+    if choice.provider not in ON_CORES:
         return Lanes(choice.streams, choice.batch)
     return Lanes(choice.streams, choice.batch, turns)
 
@@ -149,11 +151,10 @@ class Engine:
 
     def _next_jobs(self, now: Instant) -> list[Job]:
         jobs: list[Job] = []
-        for slot in list(self._waiting):
-            camera_id, plan = slot
-            if camera_id in self._busy:
+        for camera_id, _ in list(self._waiting):
+            if camera_id in self._busy or (slot := self._oldest(camera_id)) is None:
                 continue
-            frame = self._waiting.pop(slot)
+            plan, frame = slot[1], self._waiting.pop(slot)
             if self._too_old(frame, plan, now):
                 self._late += 1
                 continue
@@ -162,6 +163,11 @@ class Engine:
             if len(jobs) == self._lanes.batch:
                 break
         return jobs
+
+    def _oldest(self, camera_id: str) -> Slot | None:
+        """The camera's slot whose frame came first: one that was replaced may hold a newer one."""
+        slots = [slot for slot in self._waiting if slot[0] == camera_id]
+        return min(slots, key=lambda slot: self._waiting[slot].at.monotonic_s, default=None)
 
     def _too_old(self, frame: Frame, plan: LookPlan, now: Instant) -> bool:
         patience_s = stretched_s(plan.every_s, self._stretch, plan.priority)

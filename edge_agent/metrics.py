@@ -23,7 +23,7 @@ from edge_agent.errors import ConfigError
 from edge_agent.publisher import BrokerState
 from edge_agent.shedding import overloaded
 from edge_agent.store import StoreCounts
-from edge_agent.watching import CameraNow
+from edge_agent.watching import CameraNow, fallen_behind
 
 LOW_DISK_BYTES = 500_000_000
 
@@ -82,6 +82,8 @@ def troubles(snapshot: Snapshot) -> dict[str, str]:
         found["store"] = snapshot.store_trouble
     if overload := overloaded(snapshot.stretch):
         found["load"] = overload
+    if behind := fallen_behind(snapshot.at, snapshot.cameras):
+        found["decoding"] = behind
     if snapshot.free_bytes < LOW_DISK_BYTES:
         found["disk"] = f"only {snapshot.free_bytes // 1_000_000} MB are free"
     return found
@@ -166,6 +168,7 @@ def _cameras(snapshot: Snapshot) -> Iterator[Metric]:
     columns: dict[str, Callable[[CameraNow], float]] = {
         "frames": lambda camera: camera.frames,
         "corrupt_packets": lambda camera: camera.corrupt,
+        "frames_passed_over": lambda camera: camera.passed_over,
         "reconnects": lambda camera: camera.reconnects,
         "looks": lambda camera: camera.looks,
         "looks_dropped": lambda camera: camera.dropped,

@@ -1,7 +1,7 @@
 """What the agent knows about one camera while it runs: its state, its looks, its health."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -15,6 +15,8 @@ from edge_agent.health import HealthWatch
 from edge_agent.looks import LookPlan, LookTimer
 
 RATE_OVER_S = 10.0
+# A camera that had to skip to a key frame so recently is not kept up with.
+BEHIND_SHOWN_S = 30.0
 _RETRY = "; next try in"
 
 
@@ -30,7 +32,8 @@ class CameraNow:
     corrupt: int
     reconnects: int
     keyframes_only: bool
-    behind: bool
+    passed_over: int
+    behind_at: Instant | None
     looks: int
     dropped: int
     stretch: float
@@ -134,7 +137,8 @@ class Watching:
                 corrupt=self.counts.corrupt,
                 reconnects=self.counts.reconnects,
                 keyframes_only=self.counts.keyframes_only,
-                behind=self.counts.behind,
+                passed_over=self.counts.passed_over,
+                behind_at=self.counts.behind_at,
                 looks=self._looks,
                 # What was offered and neither judged nor still waits in its slot.
                 dropped=max(0, self._offered - self._looks - self._plans),
@@ -182,6 +186,21 @@ class Watching:
             self._rate_per_s = (self._looks - looks) / elapsed_s
             self._rate_from = (at, self._looks)
         return self._rate_per_s
+
+
+def fallen_behind(at: Instant, cameras: Iterable[CameraNow]) -> str:
+    """Say in words which cameras are not kept up with; empty while all are."""
+    late = [
+        one.camera_id
+        for one in cameras
+        if one.behind_at is not None and at.seconds_since(one.behind_at) < BEHIND_SHOWN_S
+    ]
+    if not late:
+        return ""
+    return (
+        f"more than a second behind, and skipped to key frames: {', '.join(late)}; decoding or the "
+        "line is too slow: use substreams, or move cameras away"
+    )
 
 
 def _utc(at: Instant) -> datetime:

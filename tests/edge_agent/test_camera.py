@@ -269,6 +269,15 @@ def test_a_file_is_held_to_its_time_line_and_a_jump_starts_it_anew() -> None:
     assert at_s == [100.0, 100.5, 101.0, 101.0, 101.0, 101.5, 101.5, 102.0]
 
 
+def test_what_is_read_late_says_how_late() -> None:
+    clock = SetClock()
+    pace = Pace(clock, clock.wait)
+    assert pace.hold(0.0) == 0.0
+    clock.wait(0.75)
+    assert pace.hold(0.5) == 0.25
+    assert pace.hold(1.0) == 0.0
+
+
 def test_tries_stay_close_together_and_a_wrong_password_is_tried_rarely() -> None:
     assert all(wait_s(n, CameraSilent("")) <= BACKOFF_LONGEST_S for n in range(1, 50))
     assert wait_s(1, CameraUnauthorised("")) == 30

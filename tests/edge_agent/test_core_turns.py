@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edge_agent.core_turns import CoreTurns
+from edge_agent.core_turns import CALM_MAX_S, CoreTurns
 from edge_agent.errors import CameraError
 
 
@@ -26,7 +26,7 @@ def queued(turns: CoreTurns, many: int) -> Callable[[], bool]:
 def test_who_is_awaited_goes_first_and_the_rest_in_the_order_of_coming(
     until: Callable[..., None],
 ) -> None:
-    turns, log = CoreTurns(1), list[str]()
+    turns, log = CoreTurns(1, lambda: 0.0), list[str]()
     with turns.turn(urgent=False):
         threads = []
         for many, (name, urgent) in enumerate(
@@ -38,6 +38,20 @@ def test_who_is_awaited_goes_first_and_the_rest_in_the_order_of_coming(
     for thread in threads:
         thread.join()
     assert log == ["awaited", "awaited too", "first", "second"]
+
+
+def test_who_waited_long_goes_before_who_is_awaited(until: Callable[..., None]) -> None:
+    now_s = [0.0]
+    turns, log = CoreTurns(1, lambda: now_s[0]), list[str]()
+    with turns.turn(urgent=False):
+        threads = [waiting_for(turns, log, "patient", urgent=False)]
+        until(queued(turns, 1), "the queue")
+        threads.append(waiting_for(turns, log, "awaited", urgent=True))
+        until(queued(turns, 2), "the queue")
+        now_s[0] = 2 * CALM_MAX_S
+    for thread in threads:
+        thread.join()
+    assert log == ["patient", "awaited"]
 
 
 def test_as_many_work_at_once_as_there_are_turns(until: Callable[..., None]) -> None:

@@ -96,6 +96,23 @@ def test_what_follows_a_skipped_packet_is_skipped_up_to_the_next_key_frame(
             broken = True
 
 
+@given(
+    mode=st.sampled_from(["all", "auto"]),
+    late_s=st.lists(st.floats(0, 2), min_size=1, max_size=120),
+    gop=st.sampled_from([5, 25]),
+)
+def test_a_frame_is_decoded_only_where_all_since_its_key_frame_are(
+    mode: str, late_s: list[float], gop: int
+) -> None:
+    gate = DecodeGate(DecodePolicy(mode, 0.2), lambda _: 0.0)
+    whole = False
+    for index, late in enumerate(late_s):
+        at, keyframe = instant(index / FPS + late), index % gop == 0
+        verdict = gate.verdict(at, index / FPS, keyframe=keyframe)
+        whole = verdict == "decode" and (whole or keyframe)
+        assert whole or verdict != "decode"
+
+
 def test_a_decoder_that_falls_behind_skips_to_the_next_key_frame_until_it_has_caught_up() -> None:
     gate = DecodeGate(DecodePolicy("all", 0.04), lambda _: 0.0)
     verdicts = []

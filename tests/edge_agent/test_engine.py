@@ -126,6 +126,15 @@ def test_a_camera_has_one_look_at_a_time_so_that_its_looks_keep_their_order() ->
     assert bench.seconds == [1, 2]
 
 
+def test_a_camera_s_looks_keep_their_order_when_a_newer_frame_replaces_the_first() -> None:
+    bench = Bench(2)
+    bench.engine.offer(frame("a", 1), PLAN)
+    bench.engine.offer(frame("a", 2), LookPlan(60, (2, 2), PLAN.judged))
+    bench.engine.offer(frame("a", 3), PLAN)
+    bench.run()
+    assert bench.seconds == [2, 3]
+
+
 def test_cameras_share_a_batch_and_one_camera_is_in_it_once() -> None:
     batches = []
 
@@ -173,4 +182,5 @@ def test_a_detector_that_fails_ends_the_run_with_its_error() -> None:
 def test_looks_take_turns_with_decoders_only_where_they_share_the_cores() -> None:
     turns = CoreTurns(1)
     assert lanes_of(Choice(streams=3, batch=2), turns) == Lanes(3, 2, turns)
+    assert lanes_of(Choice(provider="openvino"), turns).turns is turns
     assert lanes_of(Choice(provider="cuda"), turns).turns is not turns

@@ -19,12 +19,12 @@ from edge_agent.metrics import MetricsServer, Snapshot, Totals, troubles
 from edge_agent.publisher import BrokerState
 from edge_agent.shedding import overloaded
 from edge_agent.store import GivenUp, StoreCounts
-from edge_agent.watching import CameraNow
+from edge_agent.watching import BEHIND_SHOWN_S, CameraNow, fallen_behind
 
 AT = Instant(datetime(2026, 7, 1, tzinfo=UTC), 100.0, "boot")
 CAMERA = CameraNow(
     camera_id="cam-01", state=CameraState.OK, detail="", since=AT, frames=50, corrupt=1,
-    reconnects=2, keyframes_only=False, behind=False, stretch=1.0, looks=10, dropped=3,
+    reconnects=2, keyframes_only=False, passed_over=4, behind_at=None, stretch=1.0, looks=10, dropped=3,
     last_frame_at=Instant(AT.utc, 98.0, "boot"),
 )  # fmt: skip
 WELL = Snapshot(
@@ -50,6 +50,11 @@ WELL = Snapshot(
         ({"canary": CanaryNow("no receipt since noon")}, "canary", "no receipt since noon"),
         ({"free_bytes": 7_000_000}, "disk", "only 7 MB are free"),
         (
+            {"cameras": (replace(CAMERA, behind_at=AT), replace(CAMERA, camera_id="cam-02"))},
+            "decoding",
+            fallen_behind(AT, [replace(CAMERA, behind_at=AT)]),
+        ),
+        (
             {"cameras": (replace(CAMERA, state=CameraState.OFFLINE, detail="silent"),)},
             "camera cam-01",
             "offline: silent",
@@ -64,6 +69,11 @@ def test_each_trouble_is_named_with_its_part(
 
 def test_all_is_well_when_nothing_is_wrong() -> None:
     assert troubles(WELL) == {}
+
+
+def test_a_camera_that_was_behind_long_ago_is_no_trouble() -> None:
+    long_ago = Instant(AT.utc, AT.monotonic_s - BEHIND_SHOWN_S, "boot")
+    assert troubles(replace(WELL, cameras=(replace(CAMERA, behind_at=long_ago),))) == {}
 
 
 @pytest.fixture
@@ -94,6 +104,7 @@ def test_metrics_are_readable_by_prometheus(server: MetricsServer) -> None:
     assert samples["gridwatch_looks_total",] == 10
     assert samples["gridwatch_reports_receipted_total",] == 3
     assert samples["gridwatch_camera_reconnects_total", "cam-01"] == 2
+    assert samples["gridwatch_camera_frames_passed_over_total", "cam-01"] == 4
     assert samples["gridwatch_camera_state", "cam-01", "ok"] == 1
     assert samples["gridwatch_camera_last_frame_age_seconds", "cam-01"] == 2
     assert samples["process_resident_memory_bytes",] > 0
