@@ -126,10 +126,13 @@ def measure(
 
 
 def _ratios(names: list[str], values: dict[str, list[float]]) -> dict[str, tuple[str, str]]:
-    """Hold the best lean way of each size, and plain ONNX Runtime, against each peer."""
+    """Hold the best lean way of each size, and plain ONNX Runtime, against each peer.
+
+    Agents look at single pictures on processors, so batches are measured and not compared.
+    """
     found = {}
     for size in ("640x640", "384x640"):
-        lean = [n for n in names if n.startswith(LEAN) and n.endswith(size)]
+        lean = [n for n in names if n.startswith(LEAN) and n.endswith(size) and " batch " not in n]
         if not lean:
             continue
         best = max(lean, key=lambda name: float(np.median(values[name])))

@@ -1,7 +1,8 @@
 """Many paced cameras on one engine, inside this process: what each really got is counted.
 
-The parts are the agent's own (camera, engine, judge); only store and network are left out. Cameras
-play files at their own pace, begin at different moments, and are looked at in equal intervals.
+The parts are the agent's own (camera, engine, judge); store, network, packet ring and the watch
+over pictures are left out. Cameras play files at their own pace, begin at different moments, and
+are looked at in equal intervals; a frame that is read late is as old as it is late.
 """
 
 import threading
@@ -13,7 +14,7 @@ from pathlib import Path
 from benchmarks.rounds import percentile
 from contract.messages import CameraState
 from edge_agent.camera import Camera, CameraSinks, Source
-from edge_agent.clock import SystemClock
+from edge_agent.clock import Instant, SystemClock
 from edge_agent.config import CameraConfig, Stream
 from edge_agent.core_turns import CoreTurns
 from edge_agent.decoding import DecodePolicy
@@ -62,7 +63,8 @@ class Window:
     median_ms: float
     decoded_share: float
     cameras_s: float  # processor time of the cameras' threads: packets and decoding
-    looks_s: float  # and of everything else in this process
+    decoders_s: float  # of that, inside decoders, where a clock was given
+    looks_s: float  # processor time of everything else in this process
 
     @property
     def holds(self) -> bool:
@@ -86,16 +88,27 @@ class _Seen:
 class _Mark:
     """Where counting began."""
 
+    at: Instant
     frames: int
     cameras_s: float
+    decoders_s: float
     process_s: float
 
 
 class Fleet:
     """So many cameras of one row; `run` starts them, counts for a while and ends them."""
 
-    def __init__(self, row: Row, clip: Path, detector: Detector, cameras: int) -> None:
+    def __init__(
+        self,
+        row: Row,
+        clip: Path,
+        detector: Detector,
+        cameras: int,
+        decoders_s: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """`decoders_s` tells the processor time inside all decoders until now."""
         self._row = row
+        self._decoders_s = decoders_s
         self._clip = clip
         self._clock = SystemClock()
         self._stop = threading.Event()
@@ -122,9 +135,9 @@ class Fleet:
         for thread in (engine, *players):
             thread.start()
         self._stop.wait(every_s + WARM_S)
-        before = self._begin(players)
+        before = self._mark(players, counting=True)
         self._stop.wait(seconds)
-        window = self._window(seconds, before, players)
+        window = self._window(before, players)
         self._stop.set()
         self._engine.wake()
         for thread in (engine, *players):
@@ -159,21 +172,22 @@ class Fleet:
                 latency_s = self._clock.now().seconds_since(look.at)
                 self._seen[look.frame.camera_id].latencies_s.append(latency_s)
 
-    @property
-    def frames(self) -> int:
-        """How many frames all cameras decoded since they began."""
-        return sum(one.counts.frames for one in self._watching)
-
-    def _begin(self, players: list[threading.Thread]) -> _Mark:
+    def _mark(self, players: list[threading.Thread], *, counting: bool) -> _Mark:
         with self._lock:
-            self._counting = True
-        return _Mark(self.frames, _processor_s(players), time.process_time())
+            self._counting = counting
+        return _Mark(
+            self._clock.now(),
+            sum(one.counts.frames for one in self._watching),
+            _processor_s(players),
+            self._decoders_s(),
+            time.process_time(),
+        )
 
-    def _window(self, seconds: float, before: _Mark, players: list[threading.Thread]) -> Window:
-        with self._lock:
-            self._counting = False
-        cameras_s = _processor_s(players) - before.cameras_s
-        process_s = time.process_time() - before.process_s
+    def _window(self, before: _Mark, players: list[threading.Thread]) -> Window:
+        after = self._mark(players, counting=False)
+        seconds = after.at.seconds_since(before.at)
+        cameras_s = after.cameras_s - before.cameras_s
+        process_s = after.process_s - before.process_s
         expected_looks = seconds * self._row.per_s
         counts = [len(one.latencies_s) for one in self._seen.values()]
         latencies_ms = [1000 * s for one in self._seen.values() for s in one.latencies_s]
@@ -181,14 +195,15 @@ class Fleet:
         expected = seconds * rate * len(self._watching)
         return Window(
             cameras=len(self._watching),
-            seconds=seconds,
+            seconds=round(seconds, 3),
             kept_share=round(sum(counts) / len(counts) / expected_looks, 3),
             # One look of each may have fallen just outside the window.
             worst_kept_share=round(min(1.0, (min(counts) + 1) / expected_looks), 3),
             p95_ms=round(percentile(latencies_ms, 0.95), 1),
             median_ms=round(percentile(latencies_ms, 0.5), 1),
-            decoded_share=round((self.frames - before.frames) / expected, 3),
+            decoded_share=round((after.frames - before.frames) / expected, 3),
             cameras_s=round(cameras_s, 3),
+            decoders_s=round(after.decoders_s - before.decoders_s, 3),
             looks_s=round(process_s - cameras_s, 3),
         )
 

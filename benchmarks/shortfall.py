@@ -2,7 +2,7 @@
 
 As many cameras as the machine carries now play twice a round, once looked at and once not, beside
 decoding alone and the network alone on all cores. Figures are processor time, so that waiting
-counts nowhere; what no thread used is idle.
+counts nowhere; what no thread used is idle. What was kept of looks and frames is told with them.
 """
 
 import threading
@@ -43,9 +43,10 @@ class Blind:
 
 @dataclass(slots=True)
 class _Decoders:
-    """Processor seconds inside all decoders of this process."""
+    """Processor seconds inside all decoders of this process, and the frames that came out."""
 
     spent_s: float = 0.0
+    frames: int = 0
 
 
 @contextmanager
@@ -55,12 +56,12 @@ def clocked() -> Iterator[_Decoders]:
 
     def timed(video: Video, packet: Packet, *, alone: bool = False) -> list[VideoPicture]:
         began_s = time.thread_time()
-        try:
-            return decode(video, packet, alone=alone)
-        finally:
-            spent_s = time.thread_time() - began_s
-            with lock:
-                counted.spent_s += spent_s
+        frames = decode(video, packet, alone=alone)
+        spent_s = time.thread_time() - began_s
+        with lock:
+            counted.spent_s += spent_s
+            counted.frames += len(frames)
+        return frames
 
     with patch.object(Video, "decode", timed):
         yield counted
@@ -95,46 +96,66 @@ def _round(row: Row, cameras: int, video: Path, detector: Detector, plan: Plan) 
     file = detector.card.file_for(16 * row.height // 9, row.height)
     infer = network_task(plan.model, file, plan.choice, _ALONE_S)
     infer()
-    alone_ms = {
-        "decoding alone, ms a frame": 1000 * cores() / frames_per_s(video, _ALONE_S),
-        "network alone, ms a look": 1000 * cores() / infer(),
-    }
     unseen = parts(row, cameras, video, Blind(detector), plan.seconds)  # type: ignore[arg-type]
     seen = parts(row, cameras, video, detector, plan.seconds)
-    return alone_ms | {
-        "in the decoder, nothing looked at, ms a frame": unseen.decoder_ms,
-        "around the decoder, nothing looked at, ms a frame": unseen.around_ms,
+    return {
+        **_alone(video),
+        "network alone, ms a look": _processor_ms(infer),
+        "nothing looked at: in the decoder, ms a frame": unseen.decoder_ms,
+        "nothing looked at: around it, ms a frame": unseen.around_ms,
         "in the decoder, ms a frame": seen.decoder_ms,
-        "around the decoder, ms a frame": seen.around_ms,
+        "around it, ms a frame": seen.around_ms,
         "look, ms a look": seen.look_ms,
         "idle, % of the cores": seen.idle,
+        "looks kept, %": 100 * seen.kept_share,
+        "frames decoded, %": 100 * seen.decoded_share,
     }
+
+
+def _alone(video: Path) -> dict[str, float]:
+    """Decoding and nothing else, on all cores."""
+    with clocked() as decoders:
+        began_s = time.process_time()
+        frames_per_s(video, _ALONE_S)
+        spent_s = time.process_time() - began_s
+    inside_ms = 1000 * decoders.spent_s / decoders.frames
+    return {
+        "decoding alone: in the decoder, ms a frame": inside_ms,
+        "decoding alone: around it, ms a frame": 1000 * spent_s / decoders.frames - inside_ms,
+    }
+
+
+def _processor_ms(per_s: Callable[[], float]) -> float:
+    """Processor milliseconds of one, of what says how many it did a second."""
+    began, began_s = time.process_time(), time.perf_counter()
+    done = per_s() * (time.perf_counter() - began_s)
+    return 1000 * (time.process_time() - began) / done
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Processor time of one fleet: a frame's, a look's, and the share that was left over."""
+    """Processor time of one fleet: a frame's, a look's, the share left over, and what was kept."""
 
     decoder_ms: float
     around_ms: float
     look_ms: float
     idle: float
+    kept_share: float
+    decoded_share: float
 
 
 def parts(row: Row, cameras: int, video: Path, detector: Detector, seconds: float) -> Parts:
     """Run a fleet for so long and say what its frames and looks took."""
-    fleet = Fleet(row, video, detector, cameras)
     with clocked() as decoders:
-        window = fleet.run(seconds)
-    # The decoders' clock runs from the first frame on, the window only once all cameras play.
-    frames = window.decoded_share * FPS * seconds * cameras
-    looks = window.kept_share * row.per_s * seconds * cameras
-    inside_ms = 1000 * decoders.spent_s / max(1, fleet.frames)
-    camera_ms = 1000 * window.cameras_s / frames
+        window = Fleet(row, video, detector, cameras, lambda: decoders.spent_s).run(seconds)
+    frames = window.decoded_share * FPS * window.seconds * cameras
+    looks = window.kept_share * row.per_s * window.seconds * cameras
     used_s = window.cameras_s + window.looks_s
     return Parts(
-        decoder_ms=inside_ms,
-        around_ms=camera_ms - inside_ms,
+        decoder_ms=1000 * window.decoders_s / frames,
+        around_ms=1000 * (window.cameras_s - window.decoders_s) / frames,
         look_ms=1000 * window.looks_s / looks,
-        idle=100 * (1 - used_s / (seconds * cores())),
+        idle=100 * (1 - used_s / (window.seconds * cores())),
+        kept_share=window.kept_share,
+        decoded_share=window.decoded_share,
     )

@@ -127,11 +127,11 @@ def _leave(
         try:
             return site.wait_for(lambda: _frames(site, name) > before, name, BACK_WITHIN_S)
         except SiteError:
-            if not _revived(site, ports, path):
+            if name not in _revived(site, ports, path):
                 raise
 
 
-def _revived(site: Site, ports: dict[str, int], path: Path) -> bool:
+def _revived(site: Site, ports: dict[str, int], path: Path) -> list[str]:
     """Start again what ended by itself: GStreamer's server aborts now and then when a client goes.
 
     Such a camera was away once more; its return counts from here.
@@ -140,7 +140,7 @@ def _revived(site: Site, ports: dict[str, int], path: Path) -> bool:
     for name in dead:
         site.kill(name)
         site.start_rtsp(name, ports[name], {name: path})
-    return bool(dead)
+    return dead
 
 
 def _frames(site: Site, name: str) -> float:

@@ -37,7 +37,8 @@ def test_a_window_holds_when_every_camera_got_its_looks_in_time(
 ) -> None:
     good = {
         "cameras": 3, "seconds": 8.0, "kept_share": 1.0, "worst_kept_share": 0.97, "p95_ms": 80.0,
-        "median_ms": 30.0, "decoded_share": 1.0, "cameras_s": 4.0, "looks_s": 4.0,
+        "median_ms": 30.0, "decoded_share": 1.0, "cameras_s": 4.0, "decoders_s": 0.0,
+        "looks_s": 4.0,
     }  # fmt: skip
     assert Window(**(good | change)).holds is holds  # type: ignore[arg-type]
 
