@@ -81,8 +81,8 @@ class VideoPicture:
         """Scale in YUV and convert what is left, by area when the picture shrinks.
 
         Area averaging keeps bins and covers from aliasing at a third of the size, where bilinear
-        samples only two of three lines. From 1080p to 640×360 it takes 0.6 ms; scaling and
-        converting in one step of libswscale, 1.1 ms; FAST_BILINEAR, 0.3 ms and aliases.
+        samples only two of three lines; FAST_BILINEAR is faster and aliases
+        (`models.training scaling` measures both).
         """
         how = Interpolation.AREA if width < self.width else Interpolation.BILINEAR
         # OpenCV converts I420 of limited range; libswscale converts everything else.
