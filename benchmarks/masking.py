@@ -283,6 +283,7 @@ def measure(
         shares.append(float(mask.mean()))
     return {
         "model": detector.card.name,
+        "model_sha256": {file.path: file.sha256 for file in detector.card.files},
         "looks": [f"{columns}x{rows}" for columns, rows in looks],
         "frames": len(shares),
         "masked_area_share": round(float(np.mean(shares)), 4),

@@ -229,24 +229,30 @@ def batch_stream(
     """Yield (step, batch) from ``first_step`` on, made ahead by one background thread.
 
     What a step holds depends on the recipe's seed and the step alone, so a resumed run sees what an
-    unbroken one would.
+    unbroken one would. Raises what making a batch raised.
     """
-    ready: queue.Queue[tuple[int, dict[str, torch.Tensor]] | None] = queue.Queue(maxsize=4)
+    ready: queue.Queue[tuple[int, dict[str, torch.Tensor]] | Exception | None]
+    ready = queue.Queue(maxsize=4)
     stop = threading.Event()
     share = recipe.rendered.share if recipe.rendered else 0.0
     sampler = Sampler(prepared, recipe.seed, share)
 
     def work() -> None:
-        for step in range(first_step, recipe.training.steps):
-            if stop.is_set():
-                break
-            sampler.reseed(recipe.seed, step)
-            ready.put((step, to_tensors(sampler.batch(phase_at(recipe, step)))))
-        ready.put(None)
+        try:
+            for step in range(first_step, recipe.training.steps):
+                if stop.is_set():
+                    break
+                sampler.reseed(recipe.seed, step)
+                ready.put((step, to_tensors(sampler.batch(phase_at(recipe, step)))))
+            ready.put(None)
+        except Exception as error:  # noqa: BLE001 -- raised where the batches are taken
+            ready.put(error)
 
     threading.Thread(target=work, daemon=True, name="batches").start()
     try:
         while (entry := ready.get()) is not None:
+            if isinstance(entry, Exception):
+                raise entry
             yield entry
     finally:
         stop.set()

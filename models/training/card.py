@@ -31,16 +31,17 @@ def finished_card(
     return {**card, "limits": list(limits)}
 
 
-def masking_rows(path: Path | None) -> list[dict[str, Any]]:
+def masking_rows(path: Path | None, files: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Read what ``gridwatch-bench masking --json`` measured, as the card states it.
 
-    Raises DataError where the file does not hold that.
+    Raises DataError where the file does not hold that, or was measured with other ``files``.
     """
     if path is None:
         return []
     try:
         result = json.loads(path.read_text("utf-8"))
-        return [
+        measured = dict(result["model_sha256"])
+        rows = [
             {
                 "kind": kind,
                 "n": result[kind]["of"],
@@ -53,6 +54,9 @@ def masking_rows(path: Path | None) -> list[dict[str, Any]]:
         raise DataError(
             f"{path} is no result of 'gridwatch-bench masking --json': {error!r}"
         ) from error
+    if measured != {str(entry["path"]): entry["sha256"] for entry in files}:
+        raise DataError(f"{path} was measured with another model than this one: measure again")
+    return rows
 
 
 def write_card(
@@ -76,7 +80,7 @@ def write_card(
         raise DataError(f"{recipe.name} was exported again after its evaluation: run 'evaluate'")
     draft = yaml.safe_load((source / CARD_NAME).read_text("utf-8"))
     measured = json.loads(report.read_text("utf-8"))
-    card = finished_card(draft, measured, masking_rows(masking), recipe.limits)
+    card = finished_card(draft, measured, masking_rows(masking, draft["files"]), recipe.limits)
     target = models / recipe.name
     target.mkdir(parents=True, exist_ok=True)
     for entry in card["files"]:

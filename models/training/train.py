@@ -143,14 +143,21 @@ def _one_step(
 
 
 class _Log:
-    """Rows of ``log.csv``, one every few steps, with the mean of each number since the last."""
+    """Rows of ``log.csv``, one every few steps, with the mean of each number since the last.
 
-    def __init__(self, path: Path) -> None:
-        fresh = not path.is_file()
-        self._stream = path.open("a", encoding="utf-8", newline="")
+    Rows beyond ``step``, from before a kill, are dropped: those steps are taken again.
+    """
+
+    def __init__(self, path: Path, step: int) -> None:
+        kept: list[dict[str, str]] = []
+        if path.is_file():
+            with path.open(encoding="utf-8", newline="") as before:
+                kept = [row for row in csv.DictReader(before) if int(row["step"]) <= step]
+        self._stream = path.open("w", encoding="utf-8", newline="")
         self._writer = csv.DictWriter(self._stream, LOG_FIELDS, restval="")
-        if fresh:
-            self._writer.writeheader()
+        self._writer.writeheader()
+        self._writer.writerows(kept)
+        self._stream.flush()
         self._rows: list[dict[str, float]] = []
         self._images = 0
         self._since = time.monotonic()
@@ -188,7 +195,7 @@ def train(recipe: Recipe, folder: Path) -> Path:
         _resume(run, checkpoint)
     loss = MaskedLoss(run.model)
     run.model.train()
-    log = _Log(folder / "log.csv")
+    log = _Log(folder / "log.csv", run.step)
     columns = (
         TextColumn("train"),
         BarColumn(),

@@ -5,7 +5,15 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the training extra")
 
-from models.training.batches import Sample, _moved, phase_at, street_weights, to_tensors
+from models.training.batches import (
+    Sample,
+    Sampler,
+    _moved,
+    batch_stream,
+    phase_at,
+    street_weights,
+    to_tensors,
+)
 from models.training.classes import CLASSES
 from models.training.losses import Region
 from models.training.recipe import REPOSITORY, read_recipe
@@ -41,6 +49,19 @@ def test_a_batch_holds_fractions_and_a_weight_for_every_anchor() -> None:
     assert batch["bboxes"][0].tolist() == pytest.approx([0.25, 0.25, 0.5, 0.5])
     assert batch["batch_idx"].tolist() == [0, 1]
     assert batch["class_weights"].shape == (2, 8 * 12 + 4 * 6 + 2 * 3, len(CLASSES))
+
+
+def test_a_batch_that_cannot_be_made_ends_the_stream_with_its_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("broken.jpg")
+
+    monkeypatch.setattr(Sampler, "__init__", lambda *_: None)
+    monkeypatch.setattr(Sampler, "reseed", broken)
+    recipe = read_recipe(REPOSITORY / "models/training/recipes/gridwatch-n.yaml")
+    with pytest.raises(OSError, match=r"broken\.jpg"):
+        next(batch_stream(None, recipe, 0))  # type: ignore[arg-type]
 
 
 def test_steps_walk_through_the_phases() -> None:
