@@ -126,9 +126,15 @@ def enrol(
 ) -> Enrolment:
     """Give an agent credentials; what it had before ends with this.
 
-    Raises ConfigError when another city has an agent of this name, AuthorityError.
+    Raises ConfigError when another city has an agent of this name, or it is the centre's own;
+    AuthorityError.
     """
     address, credentials = joining.address, joining.credentials
+    if address.agent_id == broker_files.CENTRE_ACCOUNT:
+        raise ConfigError(
+            f"agent {address.agent_id}: that is the centre's own account on the broker; choose "
+            "another name"
+        )
     certificate = password = None
     if credentials is Credentials.CERTIFICATE:
         certificate = folder.open_authority().for_agent(address.agent_id, now, joining.days)

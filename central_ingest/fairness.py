@@ -1,6 +1,6 @@
-"""How much one agent may pour in, so that the others' reports stay quick. Pure.
+"""How much one agent may pour in of a kind, so that the others' reports stay quick. Pure.
 
-A bucket an agent: `per_s` reports a second, and half a second's worth at once, or what an agent
+A bucket an agent and kind: `per_s` a second, and half a second's worth at once, or what an agent
 sends ahead of its receipts where that is more. What comes beyond is passed over: it is not held
 and gets no receipt, so its agent keeps it and offers it again.
 """

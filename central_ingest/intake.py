@@ -32,6 +32,7 @@ READ_LEAVES = tuple(_MODELS)
 _parse = lru_cache(maxsize=20_000)(parse)
 SEQ_MAX = 2**63 - 1
 _CANARY = re.compile(rb'"schema"\s*:\s*"canary/1\.')
+_NUL = rb"\u0000"
 _REASON_MAX = 500
 _SHOWN_MAX = 60
 
@@ -75,10 +76,11 @@ def read(delivery: Delivery, body_max_bytes: int) -> Readable | Unreadable:
     try:
         address, leaf = _parse(delivery.topic)
         _check_size(delivery, body_max_bytes)
+        _check_texts(delivery.body)
         message = _validate(leaf, delivery.body)
         _check_identity(address, message)
         return Readable(delivery, address, message)
-    except (UnreadableMessage, ValueError) as error:
+    except (UnreadableMessage, ValueError, ArithmeticError, RecursionError) as error:
         reason = str(error)[:_REASON_MAX]
         return Unreadable(delivery, reason, address, _place(delivery, body_max_bytes))
 
@@ -88,6 +90,20 @@ def _check_size(delivery: Delivery, body_max_bytes: int) -> None:
         raise UnreadableMessage(
             f"the body has {len(delivery.body)} bytes; at most {body_max_bytes} are taken"
         )
+
+
+def _check_texts(body: bytes) -> None:
+    """Refuse NUL, which only one of the two databases holds. JSON can only escape it."""
+    if _NUL in body and _holds_nul(_json_object(body)):
+        raise UnreadableMessage("a text holds NUL; texts without it were expected")
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(one) for pair in value.items() for one in pair)
+    return isinstance(value, list) and any(map(_holds_nul, value))
 
 
 def place_of(report: Report | Canary) -> OutboxSeq:

@@ -14,13 +14,15 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from contract.catalogue import Category, Family
-from contract.messages import IssueReport, Phase, Reason, Severity
+from contract.messages import YEARS, IssueReport, Phase, Reason, Severity
 
 # `\Z` where the contract has `$`, which in Python would also match before a last line feed.
 _Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")]
 _Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 _Code = Annotated[str, Meta(pattern=r"^[0-9A-Z]{15}\Z")]
 _Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")]
+# In canonical form times sort as texts do.
+_FIRST, _BEYOND = str(YEARS[0]), str(YEARS[1] + 1)
 _Fraction = Annotated[float, Meta(ge=0, le=1)]
 _NotNegative = Annotated[float, Meta(ge=0, le=1e300)]
 _Finite = Annotated[float, Meta(ge=-1e300, le=1e300)]
@@ -90,6 +92,8 @@ class QuickEvidence(Struct, frozen=True, gc=False):
     def __post_init__(self) -> None:
         if self.captured_text is not None:
             datetime.fromisoformat(self.captured_text)
+            if not _FIRST <= self.captured_text < _BEYOND:
+                raise ValueError("a year that the contract does not know")
 
     @property
     def captured_at(self) -> datetime | None:
@@ -147,6 +151,10 @@ class QuickReport(Struct, frozen=True, gc=False, kw_only=True):
             and (not self.reopened or self.phase is Phase.RAISED)
             and datetime.fromisoformat(self.captured_text) is not None
             and self.first_seen_at <= self.last_seen_at
+            and all(
+                _FIRST <= text < _BEYOND
+                for text in (self.first_seen_text, self.last_seen_text, self.captured_text)
+            )
         )
         if not agree:
             raise ValueError("not in the canonical form")

@@ -22,11 +22,20 @@ from pydantic import (
 from contract.catalogue import Category, Family
 from contract.topics import NAME_PATTERN
 
+# A clock without battery begins in 1970; beyond these years sums and zones leave the calendar.
+YEARS = (1970, 2199)
+
 
 def _to_utc_milliseconds(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time without zone was found; UTC with 'Z' was expected")
+    first, last = YEARS
+    # The zone may shift a time over a year's end: bounds first, so that no shift overflows.
+    if not first - 1 <= value.year <= last + 1:
+        raise ValueError(f"a time of the years {first} to {last} was expected")
     value = value.astimezone(UTC)
+    if not first <= value.year <= last:
+        raise ValueError(f"a time of the years {first} to {last} was expected")
     return value.replace(microsecond=value.microsecond // 1000 * 1000)
 
 
@@ -55,6 +64,7 @@ def _check_box(box: tuple[float, float, float, float]) -> tuple[float, float, fl
     return box
 
 
+COUNT_MAX = 2**63 - 1  # what databases hold
 BoxXyxyn = Annotated[tuple[Fraction, Fraction, Fraction, Fraction], AfterValidator(_check_box)]
 
 
@@ -257,7 +267,7 @@ class AgentStatus(Value):
     since: UtcTime
     version: str
     outbox_id: UUID | None = None
-    waiting_reports: int = Field(default=0, ge=0)
+    waiting_reports: int = Field(default=0, ge=0, le=COUNT_MAX)
     canary_receipted_at: UtcTime | None = None
     canary_trouble: str = ""
     cameras: tuple[Name, ...] = ()
@@ -291,8 +301,8 @@ class CameraHealth(Value):
     detail: str = ""
     looks_per_s: float = Field(default=0, ge=0)
     interval_stretch: float = Field(default=1, ge=1)
-    dropped_frames: int = Field(default=0, ge=0)
-    reconnects: int = Field(default=0, ge=0)
+    dropped_frames: int = Field(default=0, ge=0, le=COUNT_MAX)
+    reconnects: int = Field(default=0, ge=0, le=COUNT_MAX)
     last_frame_at: UtcTime | None = None
     preset_id: Name | None = None
     picture: EvidenceRef | None = None

@@ -107,6 +107,7 @@ class Filing:
         if known is None:
             return self._place_new(report)
         if report.revision < known.revision:
+            self._show_late(known.case, report)
             return Outcome.LATE
         if (again := self.desk.seen_again.get(report.issue_id)) is not None:
             self._see_again(again, report)
@@ -137,6 +138,15 @@ class Filing:
         self.writes.sightings[held.issue_id] = held
         self._show(held.case, report)
         self.writes.touch(held.case, Outcome.UPDATED.value)
+
+    def _show_late(self, case: HeldCase, report: Report) -> None:
+        """Let what came late show what was missing: the picture and cell do not wait for order."""
+        if case is NOWHERE:  # of a case that lacks neither
+            return
+        before = case.cell_code, case.still_sha256
+        self._show(case, report)
+        if (case.cell_code, case.still_sha256) != before:
+            self.writes.touch(case, Outcome.UPDATED.value)
 
     def _show(self, case: HeldCase, report: Report) -> None:
         """The cell of the first report that has one, and the first picture with a box."""

@@ -23,9 +23,10 @@ def folder(tmp_path: Path) -> BrokerFolder:
 
 
 def join(
-    engine: Engine, folder: BrokerFolder, credentials: Credentials, city: str = "bengbu"
-) -> Enrolment:
-    joining = Joining(AgentAddress(city, "gw-01"), credentials)
+    engine: Engine, folder: BrokerFolder, credentials: Credentials, city: str = "bengbu",
+    agent: str = "gw-01",
+) -> Enrolment:  # fmt: skip
+    joining = Joining(AgentAddress(city, agent), credentials)
     return enrol(engine, folder, joining, ADDRESSES, NOW)
 
 
@@ -88,6 +89,11 @@ def test_one_name_belongs_to_one_city(engine: Engine, folder: BrokerFolder) -> N
     join(engine, folder, Credentials.CERTIFICATE)
     with pytest.raises(ConfigError, match="enrolled in city bengbu"):
         join(engine, folder, Credentials.CERTIFICATE, city="suzhou")
+
+
+def test_no_agent_takes_the_centres_own_account(engine: Engine, folder: BrokerFolder) -> None:
+    with pytest.raises(ConfigError, match="the centre's own account"):
+        join(engine, folder, Credentials.PASSWORD, agent="centre")
 
 
 def test_a_folder_that_cannot_be_written_is_named(engine: Engine, tmp_path: Path) -> None:

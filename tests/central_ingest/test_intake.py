@@ -74,6 +74,11 @@ def test_a_later_minor_version_is_read_as_the_known_one() -> None:
         (raised(seq=0), "seq"),
         (raised(issue_id="7"), "issue_id"),
         (raised(first_seen_at="2026-07-01T08:30:00"), "without zone"),
+        (raised(first_seen_at="9999-12-31T23:59:59-10:00"), "years 1970 to 2199"),
+        (raised(first_seen_at="0001-01-01T00:00:00+10:00"), "years 1970 to 2199"),
+        (raised(last_seen_at="9999-12-31T23:59:59.000Z"), "years 1970 to 2199"),
+        (raised(first_seen_at="1970-01-01T00:00:00+10:00"), "years 1970 to 2199"),
+        (raised(component={"id": "a\0b", "standard": "x", "distance_m": 1}), "NUL"),
         (raised(agent_id="gw-02"), "the topic is of agent gw-01, the payload says gw-02"),
         (raised(city="other"), "the topic is of city demo, the payload says other"),
         (raised(padding="x" * LIMIT), "at most 262144 are taken"),
@@ -86,6 +91,19 @@ def test_what_cannot_be_read_is_named_with_its_reason(
     assert isinstance(found, Unreadable)
     assert reason in found.reason
     assert len(found.reason) <= 500
+
+
+@pytest.mark.parametrize("field", ["dropped_frames", "reconnects"])
+def test_a_count_that_no_database_holds_is_not_read(field: str) -> None:
+    health = json.loads((EXAMPLES / "health-1.0.json").read_text())
+    found = deliver(health | {field: 2**63}, "health")
+    assert isinstance(found, Unreadable)
+    assert field in found.reason
+
+
+def test_a_text_that_only_speaks_of_nul_is_read() -> None:
+    health = json.loads((EXAMPLES / "health-1.0.json").read_text())
+    assert isinstance(deliver(health | {"detail": "a \\u0000 in a log"}, "health"), Readable)
 
 
 def test_a_reason_does_not_repeat_a_long_value() -> None:

@@ -29,7 +29,8 @@ ANYTHING = st.recursive(
     | st.integers(min_value=2**62, max_value=2**66)
     | st.floats()
     | st.text()
-    | st.sampled_from(["", "\x00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "raised"]),
+    | st.sampled_from(["", "\x00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "raised"])
+    | st.sampled_from(["0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )

@@ -138,6 +138,22 @@ def test_reports_of_one_issue_in_any_order_give_one_result(
         assert connection.execute(select(func.count()).select_from(t.report)).scalar_one() == 4
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations([0, 1, 2])))
+def test_a_case_shows_its_picture_and_cell_in_whatever_order_reports_come(
+    engine: Engine, report: MakeReport, file: File, order: tuple[int, ...]
+) -> None:
+    told = [
+        report(1),
+        report(1, seq=2, revision=2, phase="updated", evidence=[], cells=[]),
+        report(1, seq=3, revision=3, phase="updated", evidence=[], cells=[]),
+    ]
+    for index in order:
+        file(told[index])
+    (case,) = cases(engine)
+    assert case.still is not None
+    assert case.cell_code == "340302001001001"
+
+
 def test_the_same_revision_with_another_body_is_a_conflict_and_changes_nothing(
     engine: Engine, report: MakeReport, file: File
 ) -> None:
