@@ -34,12 +34,17 @@ class ByteDetector(nn.Module):
 
 
 def _best_rows(raw: torch.Tensor) -> torch.Tensor:
-    """Return a one-to-many head's best rows [N, CANDIDATES, 6] of [N, 4 + classes, anchors]."""
+    """Return a one-to-many head's best rows [N, CANDIDATES, 6] of [N, 4 + classes, anchors].
+
+    A place gives a row for each class: between two states of one thing, both are told.
+    """
     boxes, scores = raw[:, :4].transpose(1, 2), raw[:, 4:].transpose(1, 2)
-    best, classes = scores.max(dim=2)
-    top, index = best.topk(CANDIDATES, dim=1)
-    boxes = boxes.gather(1, index[..., None].expand(-1, -1, 4))
-    return torch.cat([boxes, top[..., None], classes.gather(1, index)[..., None].float()], dim=2)
+    classes = scores.shape[2]
+    top, index = scores.flatten(1).topk(CANDIDATES, dim=1)
+    place = torch.div(index, classes, rounding_mode="floor")
+    boxes = boxes.gather(1, place[..., None].expand(-1, -1, 4))
+    kind = (index - place * classes).float()
+    return torch.cat([boxes, top[..., None], kind[..., None]], dim=2)
 
 
 def without_duplicates(rows: torch.Tensor) -> torch.Tensor:
