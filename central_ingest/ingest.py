@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 
 from central_ingest.clock import Now
 from central_ingest.config import IngestSettings
-from central_ingest.errors import StoreUnavailable
+from central_ingest.errors import StoreUnavailable, SubscriberStopped
 from central_ingest.fairness import Allowances
 from central_ingest.intake import Readable, Unreadable, read
 from central_ingest.receipts import PacedReceipts, receipt_body
@@ -163,7 +163,7 @@ class Ingest:
         self._started_at = now()
         self._metrics = IngestMetrics()
         self._checkpoints = Checkpoints(engine)
-        self._prepared: Queue[Prepared | Exception] = Queue(maxsize=1)
+        self._prepared: Queue[Prepared | SubscriberStopped] = Queue(maxsize=1)
         self._free = threading.Event()  # whether the interpreter is: nothing is being decided
         self._next_beat_s = 0.0
         self._said = ""
@@ -185,6 +185,10 @@ class Ingest:
                 try:
                     ready = self._prepared.get(timeout=self._wait_s)
                 except Empty:
+                    if not reader.is_alive():
+                        raise SubscriberStopped(
+                            "the reading thread ended by an error; ingest must start again"
+                        ) from None
                     self._tell()
                 else:
                     self._free.clear()
@@ -207,10 +211,10 @@ class Ingest:
             if not self._free.wait(_WAIT_S):
                 continue
             try:
-                ready: Prepared | Exception = self._take_apart()
-            except Exception as error:  # noqa: BLE001 -- raised by who files, and ends the worker
+                ready: Prepared | SubscriberStopped = self._take_apart()
+            except SubscriberStopped as error:
                 ready = error
-            while isinstance(ready, Exception) or ready.batch:
+            while isinstance(ready, SubscriberStopped) or ready.batch:
                 try:
                     self._prepared.put(ready, timeout=_WAIT_S)
                     break
@@ -252,8 +256,8 @@ class Ingest:
         # Of each kind: a flood of reports must not cost the word that its agent went offline.
         return self._allowances.take("/".join(parts[2:5]), wanted, now_s)
 
-    def _work(self, ready: Prepared | Exception, stopping: threading.Event) -> None:
-        if isinstance(ready, Exception):
+    def _work(self, ready: Prepared | SubscriberStopped, stopping: threading.Event) -> None:
+        if isinstance(ready, SubscriberStopped):
             raise ready
         with self._metrics.commit_s.time():
             filed = self._commit(ready.messages, stopping)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from models.training.detector import PAD_VALUE, Picture
+from models.training.errors import DataError
 from models.training.losses import Region, anchor_points, class_weight_map
 from models.training.pictures import Rows
 from models.training.prepared import Prepared
@@ -22,7 +23,9 @@ STREET_PARTS = {"look": 0.45, "tile": 0.35, "frame": 0.2}  # of the real street 
 KEEP_VISIBLE = 0.35
 BOX_MIN_PX = 4.0
 PICTURE_WEATHER = 0.2
+_LOOK_S = 1.0
 Generator = np.random.Generator
+_Entry = tuple[int, dict[str, torch.Tensor]] | None
 
 
 @dataclass
@@ -229,33 +232,38 @@ def batch_stream(
     """Yield (step, batch) from ``first_step`` on, made ahead by one background thread.
 
     What a step holds depends on the recipe's seed and the step alone, so a resumed run sees what an
-    unbroken one would. Raises what making a batch raised.
+    unbroken one would. Raises DataError where a batch could not be made; the thread has said why.
     """
-    ready: queue.Queue[tuple[int, dict[str, torch.Tensor]] | Exception | None]
-    ready = queue.Queue(maxsize=4)
+    ready: queue.Queue[_Entry] = queue.Queue(maxsize=4)
     stop = threading.Event()
     share = recipe.rendered.share if recipe.rendered else 0.0
     sampler = Sampler(prepared, recipe.seed, share)
 
     def work() -> None:
-        try:
-            for step in range(first_step, recipe.training.steps):
-                if stop.is_set():
-                    break
-                sampler.reseed(recipe.seed, step)
-                ready.put((step, to_tensors(sampler.batch(phase_at(recipe, step)))))
-            ready.put(None)
-        except Exception as error:  # noqa: BLE001 -- raised where the batches are taken
-            ready.put(error)
+        for step in range(first_step, recipe.training.steps):
+            if stop.is_set():
+                break
+            sampler.reseed(recipe.seed, step)
+            ready.put((step, to_tensors(sampler.batch(phase_at(recipe, step)))))
+        ready.put(None)
 
-    threading.Thread(target=work, daemon=True, name="batches").start()
+    maker = threading.Thread(target=work, daemon=True, name="batches")
+    maker.start()
     try:
-        while (entry := ready.get()) is not None:
-            if isinstance(entry, Exception):
-                raise entry
+        while (entry := _next(ready, maker)) is not None:
             yield entry
     finally:
         stop.set()
+
+
+def _next(ready: queue.Queue[_Entry], maker: threading.Thread) -> _Entry:
+    """Wait for a batch as long as its thread lives."""
+    while True:
+        try:
+            return ready.get(timeout=_LOOK_S)
+        except queue.Empty:
+            if not maker.is_alive() and ready.empty():
+                raise DataError("a batch could not be made; the error above says why") from None
 
 
 def phase_at(recipe: Recipe, step: int) -> Phase:

@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 
 from central_ingest.config import IngestSettings
+from central_ingest.errors import SubscriberStopped
 from central_ingest.ingest import Ingest
 from central_ingest.store.database import Engine
 from central_ingest.store.filing import FilingRules
@@ -33,9 +34,10 @@ class Broken:
         return 0
 
 
-def test_a_worker_whose_reading_fails_ends_with_its_error(engine: Engine) -> None:
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_worker_whose_reading_fails_ends(engine: Engine) -> None:
     rules = FilingRules(), HouseRules()
     subscriber = cast("Subscriber", Broken())
     worker = Ingest(engine, subscriber, IngestSettings(), rules, lambda: datetime.now(UTC))
-    with pytest.raises(ArithmeticError, match="nothing within"):
+    with pytest.raises(SubscriberStopped, match="the reading thread ended"):
         worker.run(threading.Event(), "worker-1")
