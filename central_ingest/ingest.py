@@ -185,7 +185,7 @@ class Ingest:
                 try:
                     ready = self._prepared.get(timeout=self._wait_s)
                 except Empty:
-                    if not reader.is_alive():
+                    if not reader.is_alive() and not stopping.is_set():
                         raise SubscriberStopped(
                             "the reading thread ended by an error; ingest must start again"
                         ) from None
