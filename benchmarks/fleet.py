@@ -18,7 +18,7 @@ from edge_agent.clock import Instant, SystemClock
 from edge_agent.config import CameraConfig, Stream
 from edge_agent.core_turns import CoreTurns
 from edge_agent.decoding import DecodePolicy
-from edge_agent.detector import Detector
+from edge_agent.detector import Detects
 from edge_agent.engine import Engine, lanes_of
 from edge_agent.judge import CameraJudge, Surroundings
 from edge_agent.looks import Look, plans_of, turn_of
@@ -102,7 +102,7 @@ class Fleet:
         self,
         row: Row,
         clip: Path,
-        detector: Detector,
+        detector: Detects,
         cameras: int,
         decoders_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
@@ -144,7 +144,7 @@ class Fleet:
             thread.join(timeout=10)
         return window
 
-    def _watched(self, camera_id: str, detector: Detector) -> Watching:
+    def _watched(self, camera_id: str, detector: Detects) -> Watching:
         looks = {"every_s": self._row.every_s, "decode": self._row.decode, "tiles": (1, 1)}
         every = dict.fromkeys(
             ("default", "bin_overflow", "exposed_garbage", "manhole_damaged", "manhole_missing"),

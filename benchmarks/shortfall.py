@@ -7,7 +7,7 @@ counts nowhere; what no thread used is idle. What was kept of looks and frames i
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,8 @@ from benchmarks.footage import Footage
 from benchmarks.result import label, result
 from benchmarks.rounds import OtherLoad, load_summary, spread
 from edge_agent.detections import Detections
-from edge_agent.detector import Detector
+from edge_agent.detector import WHOLE, Detector, Detects, Job
+from edge_agent.frames import Picture
 from edge_agent.machine import cores
 from edge_agent.video import Packet, Video, VideoPicture
 
@@ -36,7 +37,11 @@ class Blind:
     def __init__(self, seeing: Detector) -> None:
         self.card, self.choice = seeing.card, seeing.choice
 
-    def detect_many(self, jobs: list[Any]) -> list[Detections]:
+    def detect(self, picture: Picture, tiles: tuple[int, int] = WHOLE) -> Detections:
+        """Return nothing."""
+        return self.detect_many([(picture, tiles)])[0]
+
+    def detect_many(self, jobs: Sequence[Job]) -> list[Detections]:
         """Return nothing for each."""
         return [Detections.empty() for _ in jobs]
 
@@ -96,7 +101,7 @@ def _round(row: Row, cameras: int, video: Path, detector: Detector, plan: Plan) 
     file = detector.card.file_for(16 * row.height // 9, row.height)
     infer = network_task(plan.model, file, plan.choice, _ALONE_S)
     infer()
-    unseen = parts(row, cameras, video, Blind(detector), plan.seconds)  # type: ignore[arg-type]
+    unseen = parts(row, cameras, video, Blind(detector), plan.seconds)
     seen = parts(row, cameras, video, detector, plan.seconds)
     return {
         **_alone(video),
@@ -144,7 +149,7 @@ class Parts:
     decoded_share: float
 
 
-def parts(row: Row, cameras: int, video: Path, detector: Detector, seconds: float) -> Parts:
+def parts(row: Row, cameras: int, video: Path, detector: Detects, seconds: float) -> Parts:
     """Run a fleet for so long and say what its frames and looks took."""
     with clocked() as decoders:
         window = Fleet(row, video, detector, cameras, lambda: decoders.spent_s).run(seconds)

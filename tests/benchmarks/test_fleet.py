@@ -1,5 +1,6 @@
 """Cameras are counted only when they kept their interval."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from benchmarks.fleet import Fleet, Row, Window, largest
 from benchmarks.footage import Footage, drawn, write_video
 from edge_agent.detections import Detections
+from edge_agent.detector import WHOLE, Job
+from edge_agent.frames import Picture
 from edge_agent.model import ModelCard
 from edge_agent.runtimes import Choice
 
@@ -50,7 +53,10 @@ class Sees:
         self.card = card
         self.choice = Choice(streams=2)
 
-    def detect_many(self, jobs: list[object]) -> list[Detections]:
+    def detect(self, picture: Picture, tiles: tuple[int, int] = WHOLE) -> Detections:
+        return self.detect_many([(picture, tiles)])[0]
+
+    def detect_many(self, jobs: Sequence[Job]) -> list[Detections]:
         return [Detections.empty() for _ in jobs]
 
 
@@ -61,7 +67,7 @@ def test_a_small_fleet_keeps_its_interval(
     clip = tmp_path / "clip.mp4"
     pictures = drawn((640, 360))
     write_video(clip, (next(pictures) for _ in range(200)), Footage(360))
-    window = Fleet(Row(360, 2), clip, Sees(card), 2).run(3.0)  # type: ignore[arg-type]
+    window = Fleet(Row(360, 2), clip, Sees(card), 2).run(3.0)
     assert window.cameras == 2
     assert window.kept_share > 0.6
     assert window.p95_ms < 500

@@ -27,7 +27,7 @@ def test_the_clock_counts_what_decoders_take_and_lets_go_of_them(tmp_path: Path)
 
 
 def test_parts_of_a_fleet_are_all_told(card: ModelCard, tmp_path: Path) -> None:
-    found: Parts = parts(Row(360, 2), 1, _clip(tmp_path), Sees(card), 2.0)  # type: ignore[arg-type]
+    found: Parts = parts(Row(360, 2), 1, _clip(tmp_path), Sees(card), 2.0)
     assert found.decoder_ms > 0
     assert found.around_ms > 0
     assert found.look_ms > 0
