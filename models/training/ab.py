@@ -11,10 +11,9 @@ from pathlib import Path
 
 from models.training.classes import CLASSES
 from models.training.compare import PARTS, Compared
-from models.training.errors import DataError
 from models.training.export import export
 from models.training.prepared import Prepared
-from models.training.recipe import Phase, Recipe, Rendered
+from models.training.recipe import Phase, Recipe, Rendered, claim
 from models.training.rendered import prepare_rendered
 from models.training.train import train
 
@@ -70,24 +69,12 @@ def train_arms(recipe: Recipe, folder: Path, plan: Plan) -> Iterator[Path]:
     Prepared.index(prepared)
     for name in (WITHOUT, WITH):
         own, target = arm_recipe(recipe, plan, name), folder / "ab" / name
-        _same_plan(own, target)
+        claim(target, own)
         if not (target / "prepared").exists():
             (target / "prepared").symlink_to(prepared.resolve())
         prepare_rendered(own, target)
         train(own, target)
         yield export(own, target)
-
-
-def _same_plan(own: Recipe, target: Path) -> None:
-    """Note the arm's recipe in its folder; DataError where another one was begun there."""
-    note = target / "recipe.sha256"
-    if note.is_file() and note.read_text("utf-8") != own.sha256:
-        raise DataError(
-            f"{target} holds an arm with other settings: take {target.parent} away, or name "
-            "another work folder"
-        )
-    target.mkdir(parents=True, exist_ok=True)
-    note.write_text(own.sha256, "utf-8")
 
 
 def difference_table(before: Compared, after: Compared) -> str:

@@ -78,7 +78,8 @@ class Sampler:
             return [self._street_sample() for _ in range(phase.batch)]
         make = self._square_sample
         return [
-            make(phase.picture_px, mosaic=rng.random() < phase.mosaic) for _ in range(phase.batch)
+            make(phase.picture_px, phase.zoom, mosaic=rng.random() < phase.mosaic)
+            for _ in range(phase.batch)
         ]
 
     def _draw(self, table: tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]] | None) -> int:
@@ -139,17 +140,16 @@ class Sampler:
         sample.picture = _tinted(sample.picture, self._rng, 0.12)
         return sample
 
-    def _square_sample(self, side: int, *, mosaic: bool) -> Sample:
+    def _square_sample(
+        self, side: int, zoom: tuple[float, float] | None, *, mosaic: bool
+    ) -> Sample:
         rng = self._rng
         canvas = np.zeros((side, side, 3), np.uint8)
         if not mosaic:
-            zoom = (
-                float(rng.uniform(0.9, 1.5))
-                if rng.random() < 0.75
-                else float(rng.uniform(0.5, 0.9))
-            )
+            low, high = zoom or ((0.9, 1.5) if rng.random() < 0.75 else (0.5, 0.9))
+            size = float(rng.uniform(low, high))
             sample = self._placed(
-                self._draw(self._pictures), canvas, (0, 0, side, side), zoom, shift=1.0
+                self._draw(self._pictures), canvas, (0, 0, side, side), size, shift=1.0
             )
         else:
             cx, cy = (int(rng.uniform(0.35, 0.65) * side) for _ in range(2))

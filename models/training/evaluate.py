@@ -1,6 +1,7 @@
 """Evaluate: the exported model as the agent runs it, on val and on val-street."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from models.training.classes import (
     BIN_OVERFLOW,
     CLASSES,
     COVERS,
+    EXPOSED_GARBAGE,
     GARBAGE_BIN,
     VAL_CLASSES,
     VEHICLE,
@@ -34,6 +36,7 @@ from models.training.recipe import Recipe, start_weights
 from models.training.val_street import make_val_street
 
 THREADS = 2
+SEEN_AGAIN = [GARBAGE_BIN, BIN_OVERFLOW, EXPOSED_GARBAGE]  # what the sources' cut series show
 FAMILIES = {"bin": [GARBAGE_BIN, BIN_OVERFLOW], "cover": list(COVERS)}
 
 
@@ -68,6 +71,10 @@ def evaluate(recipe: Recipe, folder: Path, model: Path | None = None) -> Evaluat
     scores += street_scores(look, tiled, rounds)
     drawn = judge_pictures(detector, drawn_pictures(DRAWN), SOURCE)
     thresholds = find_thresholds(recipe, scores)
+    apart = without_seen_again(recipe, val)
+    scores += (
+        evaluate_split("val-apart", apart, SEEN_AGAIN, rounds) if len(apart) < len(val) else []
+    )
     cctv = {p.name: p.camera for p in pictures if p.is_cctv}
     scores += evaluate_split(SOURCE, drawn, VAL_CLASSES, rounds)  # after the thresholds: not real
     hits = quiet_hits([j for j in val if j.name in cctv], cctv, thresholds)
@@ -80,6 +87,12 @@ def evaluate(recipe: Recipe, folder: Path, model: Path | None = None) -> Evaluat
     draw_mistakes(val, read, thresholds, target / "mistakes.png")
     draw_quiet_hits(hits, read, target / "quiet.png")
     return result
+
+
+def without_seen_again(recipe: Recipe, val: list[Judged]) -> list[Judged]:
+    """Return what was judged in scenes that no training picture shows from another side."""
+    known = [re.compile(s.seen_again) for s in recipe.sources if s.seen_again]
+    return [j for j in val if not any(k.match(j.name) for k in known)]
 
 
 def find_thresholds(recipe: Recipe, scores: list[ClassScore]) -> dict[str, dict[str, float]]:

@@ -22,7 +22,7 @@ from models.training.metrics import ClassScore, Judged, evaluate_split
 from models.training.pictures import LabelledPicture, labelled_pictures
 from models.training.prepare import prepare
 from models.training.quiet import QuietHit, Thresholds, draw_quiet_hits, quiet_hits, readers
-from models.training.recipe import Phase, Recipe, shared_root
+from models.training.recipe import Phase, Recipe, claim, shared_root
 from models.training.train import train
 
 RARE = (STREET_VENDOR, *COVERS)
@@ -68,7 +68,11 @@ def split_folds(pictures: list[LabelledPicture], count: int, seed: int) -> list[
 def fold_recipe(recipe: Recipe, fold: Fold, start: Path, phase: Phase, scenes: int) -> Recipe:
     """Return the recipe of one fold: less data, fewer scenes, one phase."""
     training = recipe.training.model_copy(
-        update={"phases": [phase], "warmup_steps": max(int(phase.steps * WARM_UP_SHARE), 1)}
+        update={
+            "phases": [phase],
+            "pace": [],
+            "warmup_steps": max(int(phase.steps * WARM_UP_SHARE), 1),
+        }
     )
     return recipe.model_copy(
         update={
@@ -111,7 +115,8 @@ def cross_validate(
 ) -> FoldResult:
     """Run all folds; each can be stopped and goes on. Needs the recipe's own 'prepare' done.
 
-    Val is neither learned from nor judged.
+    Val is neither learned from nor judged. Raises DataError where a fold was begun with other
+    settings: what it left out then is not what it would leave out now.
     """
     apart = set(recipe.held_out)
     names = [s.name for s in recipe.sources]
@@ -121,8 +126,9 @@ def cross_validate(
     judged: list[Judged] = []
     for number, fold in enumerate(split_folds(every, count, recipe.seed), 1):
         target = folder / "folds" / str(number)
-        _lend(folder, target, fold)
         own = fold_recipe(recipe, fold, start, phase, recipe.scenes.train // 4)
+        claim(target, own)
+        _lend(folder, target, fold)
         chosen = set(fold.pictures)
         left_out = [p for p in every if p.name in chosen or p.camera in fold.cameras]
         judged += _judge_fold(own, target, left_out)

@@ -3,11 +3,12 @@
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from models.training.errors import DataError, RecipeError
 
@@ -25,6 +26,8 @@ class DataSource(_Part):
 
     ``unlabelled`` gives, per class name, how much an unmarked place of that class counts as a
     negative: 1 (the default) fully, 0 not at all, because the class is there but not labelled.
+    ``seen_again``, a regular expression, names the files of val whose scene training pictures show
+    from another side.
     """
 
     name: str
@@ -32,6 +35,16 @@ class DataSource(_Part):
     repeat: float = 1.0
     unlabelled: dict[str, Share] = {}
     unlabelled_if_empty: dict[str, Share] | None = None
+    seen_again: str | None = None
+
+    @field_validator("seen_again")
+    @classmethod
+    def _is_an_expression(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"{value!r} is no regular expression: {error}") from error
+        return value
 
 
 class PseudoLabels(_Part):
@@ -72,7 +85,11 @@ class Rendered(_Part):
 
 
 class Phase(_Part):
-    """A stretch of training at one resolution; its first ``frozen`` layers learn nothing more."""
+    """A stretch of training at one resolution; its first ``frozen`` layers learn nothing more.
+
+    ``zoom``: pictures outside mosaics are drawn between so and so many times as large as they fit;
+    without it mostly close up, 0.9 to 1.5, as is best to learn from, if not what is judged.
+    """
 
     steps: int
     picture_px: int
@@ -80,13 +97,14 @@ class Phase(_Part):
     street_share: Share
     mosaic: Share
     frozen: int = 0
+    zoom: tuple[float, float] | None = None
 
 
 class Training(_Part):
     """How the network is trained.
 
     ``pace``: knots (step, share of the way) of rate and loss weights where their way from 0 at the
-    first step to 1 at the last is no straight line.
+    first step to 1 at the last is no straight line. A share below the one before is a fresh start.
     """
 
     learning_rate: float
@@ -103,6 +121,15 @@ class Training(_Part):
     def steps(self) -> int:
         """Steps of all phases together."""
         return sum(p.steps for p in self.phases)
+
+    @model_validator(mode="after")
+    def _pace_within_steps(self) -> Self:
+        """Refuse knots out of order or beyond the end, as one inherits who says new phases."""
+        knots = [step for step, _ in self.pace]
+        if knots != sorted(set(knots)) or (knots and not 0 < knots[0] <= knots[-1] < self.steps):
+            msg = f"pace: steps {knots} are not ascending between 0 and {self.steps}, the last step"
+            raise ValueError(msg)
+        return self
 
 
 class Evaluation(_Part):
@@ -145,10 +172,11 @@ class Recipe(_Part):
 
     @property
     def sha256(self) -> str:
-        """Hash of the recipe's content, independent of comments and order."""
-        content = self.model_dump(mode="json")
-        if self.rendered is None:  # as it was hashed before there were any
-            del content["rendered"]
+        """Hash of the recipe's content, independent of comments, order and what is left as it is.
+
+        So a field that is new with some later version changes no recipe that does without it.
+        """
+        content = self.model_dump(mode="json", exclude_defaults=True)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def source(self, name: str) -> DataSource:
@@ -203,6 +231,18 @@ def start_weights(recipe: Recipe) -> Path:
     """Return the weights to start from: in this models folder, else in the shared weights."""
     own = REPOSITORY / "models" / recipe.start
     return own if own.is_file() else shared_root() / "weights" / recipe.start
+
+
+def claim(folder: Path, recipe: Recipe) -> None:
+    """Make a folder for one recipe; DataError where it holds what another one began."""
+    note = folder / "recipe.sha256"
+    if note.is_file() and note.read_text("utf-8") != recipe.sha256:
+        raise DataError(
+            f"{folder} was begun with other settings: take {folder.parent} away, or name another "
+            "work folder"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(recipe.sha256, "utf-8")
 
 
 def work_folder(recipe: Recipe, root: Path | None) -> Path:

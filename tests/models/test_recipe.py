@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from models.training.classes import CLASSES
-from models.training.errors import RecipeError
-from models.training.recipe import REPOSITORY, read_recipe
+from models.training.errors import DataError, RecipeError
+from models.training.recipe import REPOSITORY, claim, read_recipe
 
 FOLDER = REPOSITORY / "models" / "training" / "recipes"
 RECIPES = sorted(FOLDER.glob("*.yaml"))
@@ -55,3 +55,29 @@ def test_a_recipe_that_extends_nothing_known_is_refused_by_name(tmp_path: Path) 
     path.write_text("extends: parent.yaml\nname: child\n", "utf-8")
     with pytest.raises(RecipeError, match=r"parent\.yaml"):
         read_recipe(path)
+
+
+@pytest.mark.parametrize("pace", ["[[50, 0.5], [40, 0.6]]", "[[9999, 0.5]]", "[[0, 0.5]]"])
+def test_a_pace_out_of_its_steps_is_refused_by_name(pace: str, tmp_path: Path) -> None:
+    path = tmp_path / "hasty.yaml"
+    own = f"name: hasty\ntraining: {{pace: {pace}}}\n"
+    path.write_text("extends: new-city.yaml\n" + own, "utf-8")
+    (tmp_path / "new-city.yaml").write_bytes((FOLDER / "new-city.yaml").read_bytes())
+    with pytest.raises(RecipeError, match="pace: steps"):
+        read_recipe(path)
+
+
+def test_a_pattern_that_is_no_regular_expression_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "typo.yaml"
+    text = (FOLDER / "new-city.yaml").read_text("utf-8")
+    path.write_text(text.replace("licence:", "seen_again: 'a(b'\n    licence:"), "utf-8")
+    with pytest.raises(RecipeError, match="seen_again"):
+        read_recipe(path)
+
+
+def test_a_folder_that_another_recipe_began_is_not_gone_on_with(tmp_path: Path) -> None:
+    default = read_recipe(DEFAULT)
+    claim(tmp_path / "fold", default)
+    claim(tmp_path / "fold", default)  # one's own is
+    with pytest.raises(DataError, match="other settings"):
+        claim(tmp_path / "fold", default.model_copy(update={"seed": default.seed + 1}))

@@ -21,6 +21,7 @@ EVEN = Training(
     phases=[PHASE],
 )
 HURRIED = EVEN.model_copy(update={"pace": [(500, 0.2)]})
+ANEW = EVEN.model_copy(update={"pace": [(500, 1.0), (501, 0.5)]})
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,8 @@ HURRIED = EVEN.model_copy(update={"pace": [(500, 0.2)]})
         (HURRIED, 500, 0.2),
         (HURRIED, 750, 0.6),
         (HURRIED, 1000, 1.0),
+        (ANEW, 500, 1.0),
+        (ANEW, 501, 0.5),
     ],
 )
 def test_the_way_is_even_or_follows_the_pace(
