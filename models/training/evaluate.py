@@ -75,9 +75,11 @@ def evaluate(recipe: Recipe, folder: Path, model: Path | None = None) -> Evaluat
     scores += (
         evaluate_split("val-apart", apart, SEEN_AGAIN, rounds) if len(apart) < len(val) else []
     )
-    cctv = {p.name: p.camera for p in pictures if p.is_cctv}
+    frames = [p for p in pictures if p.is_cctv]
+    cctv = {p.name: p.camera for p in frames}
     scores += evaluate_split(SOURCE, drawn, VAL_CLASSES, rounds)  # after the thresholds: not real
-    hits = quiet_hits([j for j in val if j.name in cctv], cctv, thresholds)
+    close = judge_pictures(detector, frames, "street-camera frames, tiled", tiles=TILES)
+    hits = quiet_hits([j for j in val if j.name in cctv], cctv, thresholds, close)
     confusions = _confusions({"val": val, "val-street": tiled}, thresholds)
     result = Evaluation(scores, thresholds, confusions, hits, len(cctv))
     target.mkdir(exist_ok=True)

@@ -68,13 +68,14 @@ def judge_pictures(
     pictures: Iterable[LabelledPicture],
     note: str,
     as_picture: AsPicture = as_rgb,
+    tiles: tuple[int, int] = WHOLE,
 ) -> list[Judged]:
-    """Detect in every labelled picture."""
+    """Detect in every labelled picture, whole or tiled."""
     out = []
     for item in track(list(pictures), note):
         picture = item.read()
         h, w = picture.shape[:2]
-        found = in_pixels(detector.detect(as_picture(picture)), w, h)
+        found = in_pixels(detector.detect(as_picture(picture), tiles), w, h)
         out.append(Judged(item.name, (w, h), item.rows(w, h), NO_ROWS, found))
     return out
 

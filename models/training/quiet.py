@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from models.training.classes import CLASSES, PROBLEMS
+from models.training.classes import CLASSES, PROBLEMS, STREET_VENDOR
 from models.training.detector import Picture
 from models.training.metrics import Judged
 from models.training.pictures import LabelledPicture
@@ -16,13 +16,17 @@ Thresholds = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class QuietHit:
-    """A problem found in a street-camera frame that shows no marked one; box in its pixels."""
+    """A problem found in a street-camera frame that shows no marked one; box in its pixels.
+
+    ``tiled``: found in tiles, in which agents look for all but vendors.
+    """
 
     camera: str
     frame: str
     class_name: str
     score: float
     box_xyxy: tuple[float, float, float, float]
+    tiled: bool = False
 
     def as_json(self) -> dict[str, object]:
         """Return plain values."""
@@ -30,14 +34,24 @@ class QuietHit:
 
 
 def quiet_hits(
-    judged: Iterable[Judged], camera_of: Mapping[str, str], thresholds: Thresholds
+    judged: Iterable[Judged],
+    camera_of: Mapping[str, str],
+    thresholds: Thresholds,
+    tiled: Iterable[Judged] = (),
 ) -> list[QuietHit]:
-    """List the problem boxes at or above ``raise``, best first."""
+    """List the problem boxes at or above ``raise``, best first: those of whole looks and of tiled.
+
+    Vendors in tiles are left out, for no agent looks for them so unless it is told to.
+    """
     hits = [
-        QuietHit(camera_of[one.name], one.name, name, round(float(row[4]), 3), _box(row))
-        for one in judged
+        QuietHit(
+            camera_of[one.name], one.name, name, round(float(row[4]), 3), _box(row), tiled=in_tiles
+        )
+        for looks, in_tiles in ((judged, False), (tiled, True))
+        for one in looks
         for row in one.found
-        if int(row[5]) in PROBLEMS and row[4] >= thresholds[name := CLASSES[int(row[5])]]["raise"]
+        if int(row[5]) in PROBLEMS and not (in_tiles and int(row[5]) == STREET_VENDOR)
+        if row[4] >= thresholds[name := CLASSES[int(row[5])]]["raise"]
     ]
     return sorted(hits, key=lambda hit: (-hit.score, hit.frame))
 

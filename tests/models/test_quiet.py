@@ -35,6 +35,12 @@ def test_what_raises_nothing_is_no_hit(found: tuple[float, int]) -> None:
     assert quiet_hits([frame("a.jpg", found)], {"a.jpg": "35"}, THRESHOLDS) == []
 
 
+def test_in_tiles_everything_but_vendors_is_a_hit() -> None:
+    tiled = [frame("a.jpg", (0.7, STREET_VENDOR), (0.6, MANHOLE_MISSING))]
+    (hit,) = quiet_hits([], {"a.jpg": "35"}, THRESHOLDS, tiled)
+    assert (hit.class_name, hit.tiled) == ("manhole_missing", True)
+
+
 def test_hits_come_best_first_and_are_counted_by_class() -> None:
     frames = [frame("a.jpg", (0.6, STREET_VENDOR)), frame("b.jpg", (0.9, MANHOLE_MISSING))]
     hits = quiet_hits(frames, {"a.jpg": "1", "b.jpg": "2"}, THRESHOLDS)
