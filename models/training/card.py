@@ -69,7 +69,7 @@ def write_card(
     """Copy files and card to ``models``/<name>; sign the card where a key is given.
 
     ``masking``: a result of ``gridwatch-bench masking`` to be stated too. Raises DataError where
-    the model was not exported or not evaluated since.
+    the model was not exported or not evaluated since, or ``models`` has another key.
     """
     source, report = draft_folder(folder, recipe), folder / "evaluation" / "evaluation.json"
     if not (source / CARD_NAME).is_file() or not report.is_file():
@@ -78,6 +78,8 @@ def write_card(
         )
     if report.stat().st_mtime < (source / CARD_NAME).stat().st_mtime:
         raise DataError(f"{recipe.name} was exported again after its evaluation: run 'evaluate'")
+    # First of all: a key that is refused leaves the models as they were.
+    key = None if private_key is None else read_or_make_key(private_key, models / "gridwatch.pub")
     draft = yaml.safe_load((source / CARD_NAME).read_text("utf-8"))
     measured = json.loads(report.read_text("utf-8"))
     card = finished_card(draft, measured, masking_rows(masking, draft["files"]), recipe.limits)
@@ -88,8 +90,8 @@ def write_card(
     save_halved(folder / "weights.safetensors", target / f"{recipe.name}.safetensors")
     text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=100)
     (target / CARD_NAME).write_text(text, "utf-8")
-    if private_key is not None:
-        sign(target / CARD_NAME, read_or_make_key(private_key, models / "gridwatch.pub"))
+    if key is not None:
+        sign(target / CARD_NAME, key)
     return target
 
 

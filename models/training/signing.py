@@ -17,19 +17,35 @@ from cryptography.hazmat.primitives.serialization import (
 from models.training.errors import DataError
 
 SIGNATURE_SUFFIX = ".sig"
+_REMEDY = "name the key that signed the models there, or another folder with --models"
 
 
 def read_or_make_key(path: Path, public: Path) -> Ed25519PrivateKey:
-    """Return the private key at ``path``; where there is none, make it and write ``public``."""
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        key = Ed25519PrivateKey.generate()
-        path.touch(mode=0o600)
-        path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        public.write_bytes(
-            key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        )
-        return key
+    """Return the private key at ``path`` whose public half is ``public``; make what is not there.
+
+    Raises DataError where ``public`` is another key's: what was signed by that one would no longer
+    verify.
+    """
+    if not path.is_file() and public.is_file():
+        raise DataError(f"there is no key at {path}, and {public} is another one's: {_REMEDY}")
+    key = _read(path) if path.is_file() else _made(path)
+    own = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    if public.is_file() and public.read_bytes() != own:
+        raise DataError(f"{public} is not the public half of {path}: {_REMEDY}")
+    public.parent.mkdir(parents=True, exist_ok=True)
+    public.write_bytes(own)
+    return key
+
+
+def _made(path: Path) -> Ed25519PrivateKey:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    key = Ed25519PrivateKey.generate()
+    path.touch(mode=0o600)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return key
+
+
+def _read(path: Path) -> Ed25519PrivateKey:
     found = load_pem_private_key(path.read_bytes(), None)
     if not isinstance(found, Ed25519PrivateKey):
         raise DataError(f"{path} is no Ed25519 private key")

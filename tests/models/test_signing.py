@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from models.training.errors import DataError
 from models.training.signing import is_signed, read_or_make_key, sign
 
 
@@ -34,3 +35,16 @@ def test_the_private_key_is_made_once_and_closed_to_others(card: Path, tmp_path:
     read_or_make_key(tmp_path / "private.pem", tmp_path / "unused.pem")
     assert (tmp_path / "private.pem").read_bytes() == before
     assert (tmp_path / "private.pem").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_key_that_is_not_the_folders_is_refused_and_changes_nothing(
+    card: Path, tmp_path: Path, *, there: bool
+) -> None:
+    other, public = tmp_path / "other.pem", tmp_path / "public.pem"
+    if there:
+        read_or_make_key(other, tmp_path / "other.pub")
+    with pytest.raises(DataError, match=r"public\.pem.*--models"):
+        read_or_make_key(other, public)
+    assert other.exists() is there
+    assert is_signed(card, public)
