@@ -33,7 +33,8 @@ MEANINGS = {
     "ingest.body_max_bytes": "a longer message is quarantined",
     "duplicates": "when two issues are one case",
     "duplicates.caps_m": "by family, the farthest that two issues of one case lie apart, metres",
-    "duplicates.gap_s": "widens each issue's time: cameras confirm and clear at different speeds",
+    "duplicates.gap_s": "widens each issue's time: cameras confirm and clear at different speeds; "
+    "what is seen later than that after its case was closed is worked on again",
     "duplicates.reach_s": "how long a sighting without news still counts as going on",
     "duplicates.propose_within_m": "bounds what is proposed where positions are too coarse",
     "duplicates.proposals_max": "most proposals that one new case makes",

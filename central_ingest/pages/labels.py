@@ -77,6 +77,7 @@ ACTIONS: Final[Mapping[str, Label]] = {
     "merge": Label("合并", "Merge"),
     "split": Label("拆分", "Split"),
     "dismiss": Label("忽略建议", "Dismiss proposal"),
+    "recur": Label("复发", "Came back"),
 }
 
 CLIP_STATES: Final[Mapping[str, Label]] = {

@@ -33,9 +33,10 @@ _CASE = (
     "case_id", "number", "category", "severity", "state", "presence", "cell_code", "lon", "lat",
     "error_m", "component_id", "component_standard", "first_seen_at", "last_seen_at",
     "sighting_count", "cameras", "still_sha256", "arranged", "grid_version", "cell_official",
+    "ended_at",
 )  # fmt: skip
 # What decides whether a report that sees an issue again changes what lists show of its case.
-_CASE_BRIEFLY = ("case_id", "category", "cell_code", "still_sha256")
+_CASE_BRIEFLY = ("case_id", "category", "cell_code", "still_sha256", "state")
 SHOWN = (
     "category", "severity", "state", "presence", "cell_code", "grid_version", "cell_official",
     "lon", "lat", "error_m", "component_id", "component_standard", "first_seen_at",
@@ -52,7 +53,8 @@ _HELD_POSTGRESQL = (
     "SELECT issue_id, revision, body_sha256 FROM report WHERE (issue_id, revision) IN "
     "(SELECT * FROM unnest(%s::UUID[], %s::BIGINT[]))"
 )
-_LIVE = {Phase.RAISED.value, Phase.UPDATED.value}
+LIVE = {Phase.RAISED.value, Phase.UPDATED.value}
+_CLOSED = CaseState.CLOSED.value
 _PHASES = {phase.value: phase for phase in Phase}
 _FAMILIES = {family.value: family for family in Family}
 
@@ -81,6 +83,7 @@ class HeldCase:
     arranged: bool
     grid_version: str | None
     cell_official: bool
+    ended_at: datetime | None = None
     sightings: "list[HeldSighting]" = field(default_factory=list)
     family: str = ""
     merged_into: "HeldCase | None" = None
@@ -237,17 +240,30 @@ def where_of(report: Report) -> tuple[Any, ...]:
 
 def _seen_again(held: HeldSighting, report: Report, case: tuple[Any, ...]) -> bool:
     """Whether a report changes nothing of what lists show of its case (`_CASE_BRIEFLY`)."""
-    _, category, cell_code, still_sha256 = case
+    _, category, cell_code, still_sha256, state = case
     return (
         report.category.value == held.category == category
         and report.severity.value == held.severity
-        and held.phase in _LIVE
-        and report.phase.value in _LIVE
+        and held.phase in LIVE
+        and report.phase.value in LIVE
+        and state != _CLOSED  # which it may have to leave
         and report.first_seen_at == held.first_seen_at
         and cell_code is not None
         and (still_sha256 is not None or not report.evidence)
         and where_of(report) == held.where
     )
+
+
+def comes_back(held: HeldSighting, report: Report, rules: DuplicateRules) -> bool:
+    """Whether a report sees an issue after its case was closed, by the centre's clock.
+
+    What was merely under way then, or was seen within `gap_s` of it, is no news to who closed it.
+    """
+    ended_at = held.case.ended_at
+    if held.case.state != _CLOSED or ended_at is None or report.phase.value not in LIVE:
+        return False
+    offset_s = report.clock.offset_s if report.clock.synced else 0.0
+    return (report.last_seen_at - ended_at).total_seconds() + offset_s > rules.gap_s
 
 
 def place_of(report: Report) -> Place | None:
@@ -279,19 +295,25 @@ class Desk:
     def gather(self, reports: Collection[Report]) -> None:
         """Read everything that these reports may need."""
         there = self._read_issues(reports)
-        new = [report for report in reports if report.issue_id not in there]
-        held = frozenset(self.known)
-        self._read_around(new)
+        # What comes back after its case was closed is placed anew.
+        back = {report.issue_id for report in reports if self._comes_back(report)}
+        placed = [one for one in reports if one.issue_id not in there or one.issue_id in back]
+        held = frozenset(self.known) - back
+        self._read_around(placed)
         if neighbours := self.known.keys() - held:
             self._read_apart(neighbours)
         # Whose case was read whole for the sake of others is treated as all of that case are.
         for issue_id in self.seen_again.keys() & self.known.keys():
             del self.seen_again[issue_id]
         self._read_digests(reports)
-        self._read_official(new)
+        self._read_official(placed)
         asked = {named.sha256 for report in reports for named in report.evidence}
         rows = select_rows(self._connection, t.evidence, ("sha256",), "sha256 {keys}", asked)
         self.evidence_here = frozenset(row[0] for row in rows)
+
+    def _comes_back(self, report: Report) -> bool:
+        held = self.known.get(report.issue_id)
+        return held is not None and comes_back(held, report, self._rules)
 
     def clear(self) -> None:
         """Let go of everything, at once: cases and sightings name each other.

@@ -18,7 +18,7 @@ from central_ingest.store.cells import all_cells
 from central_ingest.store.database import Engine, reading
 from contract.messages import format_utc
 
-_EXPORTED = (t.case, t.sighting, t.decision, t.evidence_ref)
+_EXPORTED = (t.case, t.sighting, t.former_sighting, t.decision, t.evidence_ref)
 
 
 def _plain(value: Any) -> Any:

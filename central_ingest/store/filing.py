@@ -26,12 +26,14 @@ from central_ingest.store.desk import (
     HeldCase,
     HeldSighting,
     SeenAgain,
+    comes_back,
     empty_like,
     place_of,
     spot_of,
     where_of,
 )
 from central_ingest.store.numbers import CaseNumbers
+from central_ingest.store.recurrence import came_back, name_former
 from central_ingest.store.writes import Writes
 
 CENTRE = "中心 centre"
@@ -111,8 +113,10 @@ class Filing:
             return Outcome.LATE
         if (again := self.desk.seen_again.get(report.issue_id)) is not None:
             self._see_again(again, report)
-        else:
-            self._update(known, report)
+            return Outcome.UPDATED
+        if comes_back(known, report, self._rules.duplicates):
+            return self._place_again(known, report)
+        self._update(known, report)
         return Outcome.UPDATED
 
     def write(self) -> None:
@@ -126,6 +130,11 @@ class Filing:
         self.writes.note(again.case_id, Outcome.UPDATED.value)
 
     def _update(self, held: HeldSighting, report: Report) -> None:
+        self._renew(held, report)
+        self._show(held.case, report)
+        self.writes.touch(held.case, Outcome.UPDATED.value)
+
+    def _renew(self, held: HeldSighting, report: Report) -> None:
         if where_of(report) != held.where:
             if held.open:
                 self.desk.forget_at(held)
@@ -136,8 +145,6 @@ class Filing:
             if held.open:
                 self.desk.find_at(held)
         self.writes.sightings[held.issue_id] = held
-        self._show(held.case, report)
-        self.writes.touch(held.case, Outcome.UPDATED.value)
 
     def _show_late(self, case: HeldCase, report: Report) -> None:
         """Let what came late show what was missing: the picture and cell do not wait for order."""
@@ -172,7 +179,28 @@ class Filing:
         case.cell_code, case.grid_version = code, version
 
     def _place_new(self, report: Report) -> Outcome:
-        held = self._held(report)
+        return self._place(self._held(report), report)
+
+    def _place_again(self, held: HeldSighting, report: Report) -> Outcome:
+        """What is seen after its case was closed is worked on again: in an open case, or a new one.
+
+        The closed case keeps what it had, and both histories say where it went.
+        """
+        closed, said = held.case, came_back(held)
+        self.writes.leave(held)
+        closed.sightings.remove(held)
+        self._renew(held, report)
+        held.open = held.moved = True
+        outcome = self._place(held, report)
+        held.because += name_former(held.case, (closed, said), self._rules.duplicates, self._now)
+        who = f"{held.agent_id}/{held.camera_id}"
+        detail = f"{closed.number} → {held.case.number}；{who}：{said}"
+        for case in (closed, held.case):
+            self.writes.decide(case, CENTRE, "recur", detail)
+            self.writes.note(case.case_id, "decided")
+        return outcome
+
+    def _place(self, held: HeldSighting, report: Report) -> Outcome:
         near = self.desk.cases_near(held)
         grouped = self._group(held, near)
         made = grouped.decision

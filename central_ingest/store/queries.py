@@ -37,6 +37,7 @@ from central_ingest.spots import spot
 from central_ingest.store import tables as t
 from central_ingest.store.database import lock_changes
 from central_ingest.store.policy import read_policy
+from central_ingest.store.sightings import evidence_view, sightings_of, stays_of
 from central_ingest.store.views import (
     CaseDetail,
     CaseLink,
@@ -45,10 +46,9 @@ from central_ingest.store.views import (
     DecisionView,
     EvidenceView,
     ProposalView,
-    SightingView,
 )
 from contract.catalogue import Category, Family
-from contract.messages import Phase, Severity
+from contract.messages import Severity
 
 LIMIT_MAX = 500
 CASE_ID_MAX = 2**63 - 1
@@ -131,7 +131,7 @@ def get_case(connection: Connection, case_id: int) -> CaseDetail:
     summary = _summaries(connection, [row])[0]
     return CaseDetail(
         summary=summary,
-        sightings=_sightings(connection, case_id),
+        sightings=sightings_of(connection, case_id),
         decisions=_decisions(connection, case_id),
         proposals=_proposals(connection, case_id),
         actions=() if row.merged_into else allowed_actions(summary.state),
@@ -143,13 +143,14 @@ def get_case(connection: Connection, case_id: int) -> CaseDetail:
 def reports_of(connection: Connection, case_id: int) -> list[dict[str, Any]]:
     """The bodies of a case's reports as they came, in that order. Raises NotFound."""
     get_summary(connection, case_id)
+    stays = stays_of(connection, case_id)
+    report = t.report.c
     rows = connection.execute(
-        select(t.report.c.body)
-        .join(t.sighting, t.sighting.c.issue_id == t.report.c.issue_id)
-        .where(t.sighting.c.case_id == case_id)
-        .order_by(t.report.c.received_at, t.report.c.seq)
-    ).scalars()
-    return [json.loads(body) for body in rows]
+        select(report.issue_id, report.received_at, report.body)
+        .where(report.issue_id.in_(stays))
+        .order_by(report.received_at, report.seq)
+    )
+    return [json.loads(row.body) for row in rows if stays[row.issue_id].holds(row.received_at)]
 
 
 def _link(connection: Connection, case_id: int | None) -> CaseLink | None:
@@ -353,63 +354,11 @@ def _newest_times(connection: Connection, case_ids: list[int]) -> dict[int, Any]
     return {times.case_id: times for times in found}
 
 
-def _evidence_view(row: Row[Any]) -> EvidenceView:
-    return EvidenceView(
-        sha256=row.sha256,
-        kind=row.kind,
-        media_type=row.media_type,
-        bytes=row.bytes,
-        state=row.state,
-        moment=row.moment,
-        captured_at=row.captured_at,
-    )
-
-
 def _stills(connection: Connection, hashes: set[str]) -> dict[str, EvidenceView]:
     if not hashes:
         return {}
     rows = connection.execute(select(t.evidence_ref).where(t.evidence_ref.c.sha256.in_(hashes)))
-    return {row.sha256: _evidence_view(row) for row in rows}
-
-
-def _sightings(connection: Connection, case_id: int) -> tuple[SightingView, ...]:
-    rows = connection.execute(
-        select(t.sighting)
-        .where(t.sighting.c.case_id == case_id)
-        .order_by(t.sighting.c.first_seen_at, t.sighting.c.issue_id)
-    ).all()
-    evidence: dict[Any, list[EvidenceView]] = {row.issue_id: [] for row in rows}
-    named = connection.execute(
-        select(t.evidence_ref)
-        .where(t.evidence_ref.c.issue_id.in_(list(evidence)))
-        .order_by(t.evidence_ref.c.named_at, t.evidence_ref.c.kind, t.evidence_ref.c.sha256)
-    )
-    for row in named:
-        evidence[row.issue_id].append(_evidence_view(row))
-    return tuple(_sighting_view(row, tuple(evidence[row.issue_id])) for row in rows)
-
-
-def _sighting_view(row: Row[Any], evidence: tuple[EvidenceView, ...]) -> SightingView:
-    x1, y1, x2, y2 = row.box_xyxyn
-    return SightingView(
-        issue_id=row.issue_id,
-        agent_id=row.agent_id,
-        camera_id=row.camera_id,
-        phase=Phase(row.phase),
-        category=Category(row.category),
-        revision=row.revision,
-        first_seen_at=row.first_seen_at,
-        last_seen_at=row.last_seen_at,
-        lon=row.lon,
-        lat=row.lat,
-        error_m=row.error_m,
-        box_xyxyn=(x1, y1, x2, y2),
-        score=row.score,
-        model_name=row.model_name,
-        model_sha256=row.model_sha256,
-        evidence=evidence,
-        linked_because=row.linked_because,
-    )
+    return {row.sha256: evidence_view(row) for row in rows}
 
 
 def _decisions(connection: Connection, case_id: int) -> tuple[DecisionView, ...]:

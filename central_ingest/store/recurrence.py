@@ -1,4 +1,7 @@
-"""The same problem at the same place, again: a new case names the one that was closed before."""
+"""The same problem at the same place, again: a new case names the one that was closed before.
+
+Either another issue is raised at its place, or the closed case's own issue is seen again.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -11,17 +14,40 @@ from central_ingest.dedup import DuplicateRules, Place, distance_m
 from central_ingest.spots import spots_around
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import select_rows
-from central_ingest.store.desk import HeldCase
+from central_ingest.store.desk import LIVE, HeldCase, HeldSighting
 from contract.catalogue import Family
 
 _NAMES = ("case_id", "number", "category", "lon", "lat", "error_m", "ended_at", "state")
+
+
+def came_back(held: HeldSighting) -> str:
+    """What an issue did that is seen after its case was closed, by what was known of it."""
+    if held.phase in LIVE:
+        return "结案后仍在 still there after the closing"
+    return "结案后再次出现 seen again after the closing"
+
+
+def name_former(
+    case: HeldCase, former: tuple[HeldCase, str], rules: DuplicateRules, now: datetime
+) -> str:
+    """Say where an issue comes from; a case that it opens names it, within `recurs_within_h`."""
+    closed, said = former
+    since = now - (closed.ended_at or now)
+    if case.fresh and case.recurs_of is None and since <= timedelta(hours=rules.recurs_within_h):
+        case.recurs_of = closed.case_id
+    days = since.total_seconds() / 86_400
+    return (
+        f" 复发：原案卷 {closed.number} 已于 {days:.1f} 天前结案，{said}。 "
+        f"recurs: its case {closed.number} was closed {days:.1f} days ago"
+    )
 
 
 def note_recurrences(
     connection: Connection, opened: Iterable[HeldCase], rules: DuplicateRules, now: datetime
 ) -> None:
     """Link each new case to the newest closed one of its category within reach, and say why."""
-    placed = [case for case in opened if case.sightings and _exact(case, rules)]
+    unnamed = [case for case in opened if case.sightings and case.recurs_of is None]
+    placed = [case for case in unnamed if _exact(case, rules)]
     squares = {square for case in placed for square in _squares(case, rules)}
     # Only closed cases have a square; asked for the state too, SQLite would read all of those.
     found = select_rows(connection, t.case, _NAMES, "spot {keys}", squares)

@@ -12,7 +12,10 @@ Invariants, numbered, checked by tests:
 6. Nothing here is deleted by the ingest.
 7. `sighting.spot` is the square of its position (`spots`); `case.spot` and `case.ended_at` are set
    when a case is closed, and only then.
-8. A case without sightings was merged: it is void, and `merged_into` names where they went.
+8. A case without sightings was merged, and is void; or it was closed, and what it had went on
+   elsewhere. `merged_into` names where those of a merged case went.
+9. `former_sighting` holds a closed case's sighting as it was when its issue, seen again, went on in
+   another case.
 """
 
 from datetime import UTC, datetime
@@ -158,33 +161,41 @@ report = Table(
     UniqueConstraint("issue_id", "revision"),
 )
 
+
+def _seen() -> tuple[Column[Any], ...]:
+    """What is kept of one camera's issue, in whatever case."""
+    return (
+        Column("city", String(64), nullable=False),
+        Column("agent_id", String(64), nullable=False),
+        Column("camera_id", String(64), nullable=False),
+        Column("family", String(16), nullable=False),
+        Column("category", String(32), nullable=False),
+        Column("severity", String(16), nullable=False),
+        Column("phase", String(16), nullable=False),
+        Column("revision", BigInteger, nullable=False),
+        Column("first_seen_at", UtcDateTime, nullable=False),
+        Column("last_seen_at", UtcDateTime, nullable=False),
+        Column("lon", Double),
+        Column("lat", Double),
+        Column("error_m", Double),
+        Column("component_id", String(64)),
+        Column("component_standard", String(64)),
+        Column("box_xyxyn", Json, nullable=False),
+        Column("score", Double, nullable=False),
+        Column("model_name", String(128), nullable=False),
+        Column("model_sha256", String(64), nullable=False),
+        Column("linked_because", Text, nullable=False),
+        Column("updated_at", UtcDateTime, nullable=False),
+    )
+
+
 sighting = Table(
     "sighting",
     metadata,
     Column("issue_id", Uuid, primary_key=True),
     Column("case_id", RowId, ForeignKey("case.case_id"), nullable=False),
-    Column("city", String(64), nullable=False),
-    Column("agent_id", String(64), nullable=False),
-    Column("camera_id", String(64), nullable=False),
-    Column("family", String(16), nullable=False),
-    Column("category", String(32), nullable=False),
-    Column("severity", String(16), nullable=False),
-    Column("phase", String(16), nullable=False),
-    Column("revision", BigInteger, nullable=False),
-    Column("first_seen_at", UtcDateTime, nullable=False),
-    Column("last_seen_at", UtcDateTime, nullable=False),
-    Column("lon", Double),
-    Column("lat", Double),
-    Column("error_m", Double),
-    Column("component_id", String(64)),
-    Column("component_standard", String(64)),
-    Column("box_xyxyn", Json, nullable=False),
-    Column("score", Double, nullable=False),
-    Column("model_name", String(128), nullable=False),
-    Column("model_sha256", String(64), nullable=False),
-    Column("linked_because", Text, nullable=False),
+    *_seen(),
     Column("open", Boolean, nullable=False),
-    Column("updated_at", UtcDateTime, nullable=False),
     Column("spot", BigInteger),
     Index(None, "case_id"),
     # Where duplicates are looked for: open cases only, by the squares around a place.
@@ -200,6 +211,16 @@ sighting = Table(
         sqlite_where=text("component_id IS NOT NULL"),
         postgresql_where=text("component_id IS NOT NULL"),
     ),
+)
+
+former_sighting = Table(
+    "former_sighting",
+    metadata,
+    Column("case_id", RowId, ForeignKey("case.case_id"), primary_key=True, autoincrement=False),
+    Column("issue_id", Uuid, primary_key=True),
+    *_seen(),
+    Column("left_at", UtcDateTime, nullable=False),
+    Index(None, "issue_id"),
 )
 
 evidence_ref = Table(

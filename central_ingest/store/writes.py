@@ -6,20 +6,20 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert, literal, select, update
 
-from central_ingest.cases import presence_of
+from central_ingest.cases import CaseState, presence_of
 from central_ingest.dedup import DuplicateRules
 from central_ingest.parsing import Report
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import insert_rows, select_rows, update_rows
 from central_ingest.store.database import lock_changes
-from central_ingest.store.desk import SHOWN, Desk, HeldCase, HeldSighting
+from central_ingest.store.desk import LIVE, SHOWN, Desk, HeldCase, HeldSighting
 from central_ingest.store.recurrence import note_recurrences
 from contract.messages import EvidenceRef, Phase, Severity
 
 # Enum members tell their values slowly, and these are asked for by every report.
-_LIVE = {Phase.RAISED.value, Phase.UPDATED.value}
+_RAISED, _CLOSED = Phase.RAISED.value, CaseState.CLOSED.value
 _URGENT, _NORMAL = Severity.URGENT.value, Severity.NORMAL.value
 _REPORT = (
     "issue_id", "revision", "agent_id", "outbox_id", "seq", "phase", "received_at", "body_sha256",
@@ -52,6 +52,7 @@ class Writes:
         self.evidence: list[tuple[UUID, Any]] = []
         self.sightings: dict[UUID, HeldSighting] = {}
         self.proposals: list[tuple[int, int, str]] = []
+        self._left: list[tuple[HeldCase, UUID, dict[str, Any]]] = []
         self._decisions: list[tuple[Any, ...]] = []
         self._touched: dict[int, HeldCase] = {}
         self._changes: dict[tuple[int, str], None] = {}
@@ -69,12 +70,22 @@ class Writes:
         """Remember what the centre itself did with a case."""
         self._decisions.append((case.case_id, self._now, who, action, None, detail))
 
+    def leave(self, held: HeldSighting) -> None:
+        """Remember that a sighting goes on elsewhere: its closed case keeps it as it is now."""
+        changed: dict[str, Any] = {}
+        if held.report is not None:  # earlier in this batch, so its row does not say so yet
+            changed = dict(zip(_SEEN, self._seen(held), strict=True))
+            changed |= dict(zip(_PLACED[:-1], _placed(held)[:-1], strict=True))
+        refresh(held.case)
+        self._left.append((held.case, held.issue_id, changed))
+
     def write(self, connection: Connection, desk: Desk, rules: DuplicateRules) -> None:
         """Write everything, in an order that keeps every reference whole."""
         self._write_reports(connection)
         opened = [case for case in self._touched.values() if case.fresh]
         note_recurrences(connection, opened, rules, self._now)
         _give_pictures(connection, opened)
+        self._write_left(connection)
         self._write_cases(connection)
         self._write_sightings(connection)
         self._write_evidence(connection, desk)
@@ -118,6 +129,24 @@ class Writes:
             *case.shown()[:-1], None, case.last_seen_at, self._now,
         )  # fmt: skip
 
+    def _write_left(self, connection: Connection) -> None:
+        """Copy the rows of what leaves, before they are written again; this is rare."""
+        if not self._left:
+            return
+        names = [column.name for column in t.former_sighting.c if column.name != "left_at"]
+        ids = [issue_id for _, issue_id, _ in self._left]
+        rows = select(*(t.sighting.c[name] for name in names), literal(self._now, t.UtcDateTime()))
+        rows = rows.where(t.sighting.c.issue_id.in_(ids))
+        connection.execute(insert(t.former_sighting).from_select([*names, "left_at"], rows))
+        former, row = t.former_sighting.c, t.case.c
+        for case, issue_id, changed in self._left:
+            mine = (former.case_id == case.case_id) & (former.issue_id == issue_id)
+            if changed:
+                connection.execute(update(t.former_sighting).where(mine).values(**changed))
+            # When it was seen last its sightings told; a list may find none any more.
+            seen = update(t.case).where(row.case_id == case.case_id)
+            connection.execute(seen.values(last_seen_at=case.last_seen_at, updated_at=self._now))
+
     def _write_sightings(self, connection: Connection) -> None:
         new, seen, placed, moved = [], [], [], []
         for held in self.sightings.values():
@@ -129,11 +158,12 @@ class Writes:
             elif held.report is not None:
                 seen.append((*self._seen(held), held.issue_id))
             if held.moved:
-                moved.append((held.case.case_id, held.because, held.issue_id))
+                moved.append((held.case.case_id, held.because, held.open, held.issue_id))
         insert_rows(connection, t.sighting, (*_IDENTITY, "open", *_SEEN, *_PLACED), new)
         update_rows(connection, t.sighting, "issue_id", _SEEN, seen)
         update_rows(connection, t.sighting, "issue_id", (*_SEEN, *_PLACED), placed)
-        update_rows(connection, t.sighting, "issue_id", ("case_id", "linked_because"), moved)
+        names = ("case_id", "linked_because", "open")
+        update_rows(connection, t.sighting, "issue_id", names, moved)
 
     def _seen(self, held: HeldSighting) -> tuple[Any, ...]:
         report = held.report
@@ -188,6 +218,9 @@ def _placed(held: HeldSighting) -> tuple[Any, ...]:
 def refresh(case: HeldCase) -> None:
     """What a case's sightings say together: the newest category, the best position."""
     held = case.sightings
+    if case.state == _CLOSED and len(held) < case.sighting_count:
+        _refresh_left(case)
+        return
     case.sighting_count = len(held)
     if not held:
         case.cameras = []
@@ -212,8 +245,15 @@ def refresh(case: HeldCase) -> None:
     case.component_id, case.component_standard = part
 
 
+def _refresh_left(case: HeldCase) -> None:
+    """A closed case keeps who saw it and where, whatever went on elsewhere."""
+    if case.sightings:
+        case.presence = _presence(frozenset(one.phase for one in case.sightings))
+        case.last_seen_at = max(case.last_seen_at, *(one.last_seen_at for one in case.sightings))
+
+
 def _newness(one: HeldSighting) -> tuple[bool, datetime, float]:
-    return one.phase in _LIVE, one.last_seen_at, one.score
+    return one.phase in LIVE, one.last_seen_at, one.score
 
 
 @cache
@@ -222,18 +262,20 @@ def _presence(phases: frozenset[str]) -> str:
 
 
 def _give_pictures(connection: Connection, cases: Iterable[HeldCase]) -> None:
-    """A case that was taken out of another one shows a picture of its own sightings."""
+    """A case that was taken out of another one shows a picture of its own sightings.
+
+    Not of what was raised again after its case was closed: that will get a picture of now.
+    """
     wanted = {
         held.issue_id: case
         for case in cases
         if case.still_sha256 is None
         for held in case.sightings
-        if held.moved
+        if held.moved and (held.report is None or held.report.phase.value != _RAISED)
     }
+    where = "issue_id {keys} AND kind <> 'clip' AND (moment IS NULL OR moment <> 'cleared')"
     names = ("issue_id", "kind", "sha256")
-    for issue_id, kind, sha256 in select_rows(
-        connection, t.evidence_ref, names, "issue_id {keys} AND kind <> 'clip'", wanted
-    ):
+    for issue_id, kind, sha256 in select_rows(connection, t.evidence_ref, names, where, wanted):
         case = wanted[issue_id]
         if case.still_sha256 is None or kind == "still_marked":
             case.still_sha256 = sha256
