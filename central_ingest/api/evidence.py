@@ -21,7 +21,7 @@ from central_ingest.api.deps import Deps
 from central_ingest.errors import AccessError, NotFound
 from central_ingest.evidence import Upload
 from central_ingest.store.access import Actor, Role
-from central_ingest.store.database import reading, writing
+from central_ingest.store.database import appending, reading, writing
 from central_ingest.store.pictures import (
     Picture,
     Reading,
@@ -29,6 +29,7 @@ from central_ingest.store.pictures import (
     note_missing,
     note_reading,
     note_stored,
+    part_of,
 )
 
 _RANGE = re.compile(r"^bytes (\d{1,15})-(\d{1,15})/(\d{1,15})$")
@@ -62,7 +63,7 @@ def _held(deps: Deps, sha256: str) -> Picture | None:
     except NotFound:
         return None
     if not deps.evidence.holds(sha256):
-        with writing(deps.engine) as connection:
+        with writing(deps.engine, part_of(sha256)) as connection:
             note_missing(connection, sha256, deps.now())
         return None
     return picture
@@ -71,7 +72,7 @@ def _held(deps: Deps, sha256: str) -> Picture | None:
 def _finish(deps: Deps, upload: Upload, actor: Actor) -> None:
     deps.evidence.finish(upload)
     picture = Picture(upload.sha256, upload.media_type, upload.total)
-    with writing(deps.engine) as connection:
+    with writing(deps.engine, part_of(upload.sha256)) as connection:
         note_stored(connection, picture, actor.name, deps.now())
 
 
@@ -97,7 +98,7 @@ def _show(deps: Deps, request: Request, sha256: str) -> Response:
     if picture is None:
         raise NotFound(f"evidence {sha256} is not here")
     address = request.client.host if request.client else ""
-    with writing(deps.engine) as connection:
+    with appending(deps.engine) as connection:
         note_reading(connection, Reading(sha256, actor.name, deps.now(), address))
     return FileResponse(
         deps.evidence.path(sha256),

@@ -3,7 +3,8 @@
 SQLite: WAL, `synchronous=FULL`, one writer by `BEGIN IMMEDIATE`, in turn. PostgreSQL: the same
 source, in READ COMMITTED; transaction-level advisory locks say who may write beside whom. A
 transaction of a `part` (a family's reports, say) runs beside those of other parts and waits for its
-own; one without a part runs alone.
+own; one without a part runs alone. One that only adds rows of which nobody's decision depends
+(`appending`) waits for nobody.
 """
 
 import fcntl
@@ -30,8 +31,10 @@ __all__ = [
     "Connection",
     "Engine",
     "PartTaken",
+    "appending",
     "check_version",
     "end_when_silent",
+    "keep_out",
     "lock_changes",
     "migrate",
     "open_engine",
@@ -128,12 +131,23 @@ def writing(engine: Engine, part: str | None = None, *, wait: bool = True) -> It
     that was silent for SILENT_MAX_S; without `wait`, PartTaken when another transaction holds the
     part.
     """
+    with appending(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            _lock(connection, part, wait=wait)
+        yield connection
+
+
+@contextmanager
+def appending(engine: Engine) -> Iterator[Connection]:
+    """A writing transaction that holds no advisory lock: for rows that are added and only listed.
+
+    Raises StoreUnavailable, as `writing` does. SQLite has one writer at a time all the same.
+    """
     with translated(), _turn(engine), engine.connect() as opened:
         connection = opened.execution_options(**{_WRITING: True})
         with connection.begin():
             if connection.dialect.name == "postgresql":
                 end_when_silent(connection)
-                _lock(connection, part, wait=wait)
             yield connection
 
 
@@ -169,12 +183,28 @@ def _lock(connection: Connection, part: str | None, *, wait: bool) -> None:
     if part is None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), alone)
         return
-    mine = {"space": _PARTS_SPACE, "part": zlib.crc32(part.encode()) & 0x7FFF_FFFF}
+    mine = {"space": _PARTS_SPACE, "part": _key_of(part)}
     how = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
     query = text(f"SELECT pg_advisory_xact_lock_shared(:key), {how}(:space, :part)")
     held = connection.execute(query, alone | mine).one()
     if not wait and not held[1]:
         raise PartTaken
+
+
+def _key_of(part: str) -> int:
+    return zlib.crc32(part.encode()) & 0x7FFF_FFFF
+
+
+def keep_out(connection: Connection, parts: Iterable[str]) -> None:
+    """Wait for who writes these parts, and keep such writers out until the commit.
+
+    Any number of transactions may do so at the same time.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    query = text("SELECT pg_advisory_xact_lock_shared(:space, key) FROM unnest(:keys) AS key")
+    keys = sorted({_key_of(part) for part in parts})
+    connection.execute(query, {"space": _PARTS_SPACE, "keys": keys})
 
 
 def end_when_silent(connection: Connection) -> None:

@@ -20,6 +20,7 @@ from central_ingest.parsing import Report
 from central_ingest.spots import spot, spots_around
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import is_sqlite, select_rows
+from central_ingest.store.pictures import here_of
 from contract.catalogue import Family
 from contract.messages import Phase
 
@@ -308,8 +309,7 @@ class Desk:
         self._read_digests(reports)
         self._read_official(placed)
         asked = {named.sha256 for report in reports for named in report.evidence}
-        rows = select_rows(self._connection, t.evidence, ("sha256",), "sha256 {keys}", asked)
-        self.evidence_here = frozenset(row[0] for row in rows)
+        self.evidence_here = here_of(self._connection, asked)
 
     def _comes_back(self, report: Report) -> bool:
         held = self.known.get(report.issue_id)

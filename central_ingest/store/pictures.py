@@ -1,5 +1,12 @@
-"""Which evidence is here, who sent it, and who looked at it when."""
+"""Which evidence is here, who sent it, and who looked at it when.
 
+A report says whether the pictures that it names are here, and a picture that comes tells the
+reports that named it. So that neither misses the other, `note_stored` and `note_missing` are called
+inside `writing(engine, part_of(sha256))`: beside all filing but that of a report which names a
+picture of this part and is about to commit.
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,8 +14,10 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from central_ingest.errors import NotFound
 from central_ingest.store import tables as t
-from central_ingest.store.bulk import insert_new
+from central_ingest.store.bulk import insert_new, select_rows
 from central_ingest.store.queries import note_change
+
+_PARTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +27,11 @@ class Picture:
     sha256: str
     media_type: str
     bytes: int
+
+
+def part_of(sha256: str) -> str:
+    """The part in which a piece of evidence is noted: one of 64, for locks are few."""
+    return f"evidence {int(sha256[:2], 16) % _PARTS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +82,12 @@ def note_missing(connection: Connection, sha256: str, now: datetime) -> None:
     connection.execute(update(t.evidence_ref).where(ref.sha256 == sha256).values(state="lost"))
 
 
+def here_of(connection: Connection, hashes: Collection[str]) -> frozenset[str]:
+    """Which of these are here."""
+    rows = select_rows(connection, t.evidence, ("sha256",), "sha256 {keys}", hashes)
+    return frozenset(row[0] for row in rows)
+
+
 def get_picture(connection: Connection, sha256: str) -> Picture:
     """What is known of evidence that is here. Raises NotFound."""
     row = connection.execute(select(t.evidence).where(t.evidence.c.sha256 == sha256)).one_or_none()
@@ -83,7 +103,7 @@ def all_pictures(connection: Connection) -> list[Picture]:
 
 
 def note_reading(connection: Connection, reading: Reading) -> None:
-    """Remember who looked at which evidence, when, from where."""
+    """Remember who looked at which evidence, when, from where; inside `appending`."""
     connection.execute(
         insert(t.evidence_reading).values(
             sha256=reading.sha256, who=reading.who, at=reading.at, address=reading.address

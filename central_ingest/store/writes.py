@@ -12,9 +12,10 @@ from central_ingest.cases import CaseState, presence_of
 from central_ingest.dedup import DuplicateRules
 from central_ingest.parsing import Report
 from central_ingest.store import tables as t
-from central_ingest.store.bulk import insert_rows, select_rows, update_rows
-from central_ingest.store.database import lock_changes
+from central_ingest.store.bulk import insert_rows, is_sqlite, select_rows, update_rows
+from central_ingest.store.database import keep_out, lock_changes
 from central_ingest.store.desk import LIVE, SHOWN, Desk, HeldCase, HeldSighting
+from central_ingest.store.pictures import here_of, part_of
 from central_ingest.store.recurrence import note_recurrences
 from contract.messages import EvidenceRef, Phase, Severity
 
@@ -176,7 +177,13 @@ class Writes:
         )  # fmt: skip
 
     def _write_evidence(self, connection: Connection, desk: Desk) -> None:
+        if not self.evidence:
+            return
         here = desk.evidence_here
+        if not is_sqlite(connection):  # where a picture may have come, or gone, since it was read
+            named = {one.sha256 for _, one in self.evidence}
+            keep_out(connection, map(part_of, named))
+            here = here_of(connection, named)
         rows = {
             (issue_id, named.sha256): self._ref(issue_id, named, named.sha256 in here)
             for issue_id, named in self.evidence

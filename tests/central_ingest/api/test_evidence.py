@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from postgres import Postgres
 
 from central_ingest.evidence import EvidenceStore, Upload
 from central_ingest.store.access import Role
-from central_ingest.store.database import reading
+from central_ingest.store.database import migrate, open_engine, reading, writing
+from central_ingest.store.filing import FilingRules, file_report
 from central_ingest.store.pictures import readings_of
-from contract.messages import IssueReport
+from contract.messages import IssueReport, encode
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 400
 SHA = hashlib.sha256(JPEG).hexdigest()
@@ -113,3 +115,21 @@ def test_who_comes_while_the_same_bytes_arrive_is_asked_to_come_again(
         answer = client.put(URL, content=JPEG, headers=TYPE)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert client.put(URL, content=JPEG, headers=TYPE).status_code == 201
+
+
+def test_pictures_are_sent_and_read_while_a_filing_transaction_is_open(
+    postgres: Postgres, centre: Any, report: Callable[..., IssueReport]
+) -> None:
+    url = postgres.new_database()
+    filing, asked = open_engine(url), open_engine(f"{url}?options=-c%20lock_timeout%3D1000")
+    migrate(filing)
+    centre.engine = asked
+    with centre.client() as client, writing(filing, "vendor") as connection:
+        made = report(1)
+        file_report(connection, made, encode(made), FilingRules(), centre.clock())
+        assert client.put(URL, content=JPEG, headers=TYPE).status_code == 201
+        assert client.get(URL).status_code == 200
+    with reading(asked) as connection:
+        assert len(readings_of(connection, SHA)) == 1
+    filing.dispose()
+    asked.dispose()
