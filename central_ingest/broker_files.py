@@ -16,6 +16,11 @@ from contract.topics import AGENT_WRITES, CENTRE_WRITES, AgentAddress, Leaf, sub
 
 CENTRE_ACCOUNT = "centre"
 CERTIFICATE_PORT, PASSWORD_PORT, LOCAL_PORT = 8883, 8884, 1883
+# What the broker keeps for one client that is away, an ingest worker say. Agents offer again what
+# has no receipt, so what is dropped beyond this comes later, while a queue without a bound would
+# end the broker. A thousand agents fill it, each with all that it may have ahead of its receipts:
+# 150 reports of 1.7 kB.
+QUEUED_BYTES_MAX = 256_000_000
 # Passwords are random and long; stretching them would only cost the broker time.
 _ITERATIONS = 1000
 
@@ -76,6 +81,7 @@ def mosquitto_conf(folder: PurePosixPath, state: PurePosixPath, local_address: s
         f"persistence_location {state}/\n"
         "autosave_interval 5\n"
         "max_queued_messages 0\n"
+        f"max_queued_bytes {QUEUED_BYTES_MAX}\n"
         "max_inflight_messages 500\n"
         "max_packet_size 1048576\n"
         "persistent_client_expiration 7d\n"

@@ -82,7 +82,7 @@ class BrokerSettings(Section):
     client_id: Name | None = None
     share: Name | None = None
     keepalive_s: int = Field(default=20, ge=5, le=600)
-    session_expiry_s: int = Field(default=604_800, ge=60)
+    session_expiry_s: int = Field(default=604_800, ge=60, le=2_592_000)
     reconnect_max_s: int = Field(default=15, ge=1, le=600)
 
 

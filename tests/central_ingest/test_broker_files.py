@@ -2,10 +2,16 @@
 
 import base64
 import hashlib
-from pathlib import PurePosixPath
+import re
+from pathlib import Path, PurePosixPath
 
 from central_ingest.broker_files import Account, acl, mosquitto_conf, password_hash, passwords
+from contract import messages
+from contract.messages import IssueReport, encode
+from contract.pace import AHEAD_OF_RECEIPTS_MAX
 from contract.topics import AgentAddress
+
+EXAMPLES = Path(messages.__file__).parent / "examples"
 
 ONE = Account(AgentAddress("bengbu", "gw-01"), "HASH")
 TWO = Account(AgentAddress("suzhou", "gw-02"), None)
@@ -42,6 +48,14 @@ def test_a_password_hash_is_salted_and_verifies() -> None:
     _, kind, iterations, salt, digest = first.split("$")
     expected = hashlib.pbkdf2_hmac("sha512", b"secret", base64.b64decode(salt), int(iterations), 64)
     assert (kind, base64.b64decode(digest)) == ("7", expected)
+
+
+def test_a_queue_holds_what_a_thousand_agents_may_have_ahead_of_their_receipts() -> None:
+    text = mosquitto_conf(PurePosixPath("/etc/gw"), PurePosixPath("/var"), "127.0.0.1")
+    (bound,) = re.findall(r"^max_queued_bytes (\d+)$", text, re.MULTILINE)
+    report = (EXAMPLES / "issue-1.0-raised.json").read_bytes()
+    sent = encode(IssueReport.model_validate_json(report))
+    assert 1000 * AHEAD_OF_RECEIPTS_MAX * len(sent) < int(bound) < 1_000_000_000
 
 
 def test_nobody_anonymous_gets_in_and_queues_are_explicit() -> None:
