@@ -7,6 +7,7 @@ CentreError
 │   ├── NotFound             there is no such case, user, cell …
 │   └── StoreUnavailable     the database cannot be used now; the same step may work later
 ├── UnreadableMessage        bytes from the broker that are no message of ours
+├── ForeignCity              an enrolled agent speaks as one of another city
 ├── SubscriberStopped        the MQTT network thread ended unasked
 ├── BrokerAway               the broker does not answer, or refuses; the same step may work later
 ├── MalformedPacket          bytes from the broker that are no MQTT 5
@@ -55,6 +56,10 @@ class StoreUnavailable(StoreError):
 
 class UnreadableMessage(CentreError):
     """Bytes from the broker that are no message of ours; the message says why."""
+
+
+class ForeignCity(CentreError):
+    """An enrolled agent speaks as one of another city; the message names both."""
 
 
 class SubscriberStopped(CentreError):

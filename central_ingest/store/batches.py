@@ -21,13 +21,14 @@ from uuid import UUID
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import CompileError, DataError, IntegrityError
 
-from central_ingest.errors import ConflictingReport, UnstorableReport
+from central_ingest.errors import ConflictingReport, ForeignCity, UnstorableReport
 from central_ingest.intake import SEQ_MAX, Readable, Unreadable, place_of
 from central_ingest.parsing import QuickReport, Report
 from central_ingest.receipts import Outbox, Told
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import insert_new
 from central_ingest.store.database import Engine, PartTaken, writing
+from central_ingest.store.enrolments import cities_of
 from central_ingest.store.filing import Filing, FilingRules
 from central_ingest.store.fleet import hold_canary, hold_health, hold_result, hold_status
 from contract.messages import (
@@ -79,6 +80,7 @@ class _Batch:
         self.told: dict[Outbox, Told] = {}
 
     def file(self, messages: Sequence[Readable | Unreadable]) -> None:
+        messages = self._of_their_city(messages)
         self._filing.prepare(
             [
                 one.message
@@ -99,6 +101,20 @@ class _Batch:
 
     def clear(self) -> None:
         self._filing.desk.clear()
+
+    def _of_their_city(
+        self, messages: Sequence[Readable | Unreadable]
+    ) -> list[Readable | Unreadable]:
+        """Refuse what an enrolled agent says as one of another city: not every broker does."""
+        readable = [one for one in messages if isinstance(one, Readable)]
+        cities = cities_of(self._connection, {one.address.agent_id for one in readable})
+        return [
+            one
+            if isinstance(one, Unreadable)
+            or (city := cities.get(one.address.agent_id)) in (None, one.address.city)
+            else _failed(one, _foreign(one, city))
+            for one in messages
+        ]
 
     @property
     def _here(self) -> frozenset[str]:
@@ -259,9 +275,17 @@ def hold_quarantined(connection: Connection, message: Unreadable, now: datetime)
         )
 
 
+def _foreign(readable: Readable, city: str | None) -> ForeignCity:
+    address = readable.address
+    return ForeignCity(
+        f"agent {address.agent_id} is enrolled in city {city}, the topic is of {address.city}; "
+        "correct the agent's city, or enrol it there"
+    )
+
+
 def _failed(readable: Readable, error: BaseException) -> Unreadable:
     message = readable.message
-    known = isinstance(error, ConflictingReport | UnstorableReport)
+    known = isinstance(error, ConflictingReport | ForeignCity | UnstorableReport)
     said = str(error) if known else f"cannot be filed: {error!r}"
     place = place_of(message) if isinstance(message, (*REPORTS, Canary)) else None
     if place is not None and place.seq > SEQ_MAX:

@@ -1,5 +1,6 @@
 """Which agents are enrolled, and which certificates no longer count."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select
 
 from central_ingest.store import tables as t
+from central_ingest.store.bulk import select_rows
 from contract.topics import AgentAddress
 
 
@@ -56,6 +58,13 @@ def list_enrolled(connection: Connection) -> list[Enrolled]:
     """Every agent that is enrolled, by name."""
     rows = connection.execute(select(t.enrolment).order_by(t.enrolment.c.agent_id))
     return [_enrolled(row) for row in rows]
+
+
+def cities_of(connection: Connection, agent_ids: Collection[str]) -> dict[str, str]:
+    """The city of each of these agents that is enrolled."""
+    names = ("agent_id", "city")
+    rows = select_rows(connection, t.enrolment, names, "agent_id {keys}", agent_ids)
+    return {row[0]: row[1] for row in rows}
 
 
 def other_city(connection: Connection, address: AgentAddress) -> str | None:

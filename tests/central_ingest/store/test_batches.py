@@ -22,12 +22,14 @@ from central_ingest.store import desk
 from central_ingest.store import tables as t
 from central_ingest.store.batches import file_batch
 from central_ingest.store.database import Engine, open_engine, reading, writing
+from central_ingest.store.enrolments import Enrolled, put_enrolled
 from central_ingest.store.filing import Filing, FilingRules
 from central_ingest.store.fleet import list_canaries
 from central_ingest.store.pictures import Picture, note_stored
 from central_ingest.store.queries import changes_since, get_case, list_cases
 from central_ingest.store.requeues import requeue
 from contract import messages
+from contract.topics import AgentAddress
 
 EXAMPLES = Path(messages.__file__).parent / "examples"
 NOW = datetime(2026, 7, 1, 8, 30, 10, tzinfo=UTC)
@@ -237,3 +239,58 @@ def test_a_canary_that_lies_is_quarantined(engine: Engine, change: dict[str, Any
     told = read(Delivery("gridwatch/1/demo/gw-01/issue", json.dumps(body).encode(), NOW), 1 << 18)
     file_batch(engine, [told], RULES, NOW)
     assert (count(engine, t.canary), count(engine, t.quarantine)) == (0, 1)
+
+
+def spoken_in(city: str, example: str, leaf: str) -> Readable | Unreadable:
+    """A golden message of gw-01, as one of this city."""
+    body = json.loads((EXAMPLES / example).read_text())
+    if "city" in body:
+        body["city"] = city
+    delivery = Delivery(f"gridwatch/1/{city}/gw-01/{leaf}", json.dumps(body).encode(), NOW)
+    return read(delivery, 1 << 18)
+
+
+def enrol(engine: Engine, city: str) -> None:
+    with writing(engine) as connection:
+        put_enrolled(connection, Enrolled(AgentAddress(city, "gw-01"), None, None, None, NOW))
+
+
+@pytest.mark.parametrize(
+    ("example", "leaf"),
+    [
+        ("issue-1.0-raised.json", "issue"), ("canary-1.0.json", "issue"),
+        ("status-1.0.json", "status"), ("health-1.0.json", "health"),
+        ("result-1.0.json", "result"),
+    ],
+)  # fmt: skip
+def test_an_enrolled_agent_that_speaks_in_another_city_is_quarantined_by_name(
+    engine: Engine, example: str, leaf: str
+) -> None:
+    enrol(engine, "demo")
+    at_home, abroad = (spoken_in(city, example, leaf) for city in ("demo", "suzhou"))
+    done = file_batch(engine, [abroad, at_home], RULES, NOW)
+    assert done.outcomes["unreadable", "quarantined"] == 1
+    assert done.outcomes.total() == 2
+    with reading(engine) as connection:
+        row = connection.execute(select(t.quarantine)).one()
+    assert "gw-01 is enrolled in city demo, the topic is of suzhou" in row.reason
+    told = {address.city: held for (address, _), held in done.told}
+    assert set(told) == ({"demo", "suzhou"} if leaf == "issue" else set())
+    if leaf == "issue":
+        assert list(told["suzhou"].quarantined.values()) == [row.reason]
+
+
+def test_an_agent_that_is_not_enrolled_is_heard_in_whatever_city(engine: Engine) -> None:
+    done = file_batch(engine, [spoken_in("suzhou", "issue-1.0-raised.json", "issue")], RULES, NOW)
+    assert done.outcomes == {("raised", "opened"): 1}
+
+
+def test_what_came_from_another_city_is_filed_once_the_agent_is_enrolled_there(
+    engine: Engine,
+) -> None:
+    enrol(engine, "demo")
+    file_batch(engine, [spoken_in("suzhou", "issue-1.0-raised.json", "issue")], RULES, NOW)
+    assert requeue(engine, RULES, 1 << 18, NOW).left == 1
+    enrol(engine, "suzhou")
+    assert requeue(engine, RULES, 1 << 18, NOW).filed == 1
+    assert count(engine, t.case) == 1
