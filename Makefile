@@ -13,7 +13,7 @@ test: check
 	$(BIN)/python -m pytest -m "not nightly"
 
 nightly: check
-	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest
+	FAULT_RESULTS=.cache/bench/faults.json HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest
 
 # An hour of 16 RTSP cameras of which five leave and return: memory, returns and threads are held.
 soak: $(VENV)/test.stamp

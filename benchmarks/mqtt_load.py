@@ -67,9 +67,14 @@ def _properties(outbox: str, seq: int) -> bytes:
     return _length(len(listed)) + listed
 
 
+def agent_name(agent: int) -> str:
+    """An agent's name in topics and reports."""
+    return f"gw-{agent:04d}"
+
+
 def topic_of(agent: int, leaf: str) -> str:
     """A topic of one agent."""
-    return f"gridwatch/1/bench/gw-{agent:04d}/{leaf}"
+    return f"gridwatch/1/bench/{agent_name(agent)}/{leaf}"
 
 
 @cache

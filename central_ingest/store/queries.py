@@ -201,6 +201,13 @@ def count_everything(connection: Connection) -> dict[str, int]:
     }
 
 
+def count_reports_of(connection: Connection, agent_id: str) -> int:
+    """How many reports of one agent are held."""
+    mine = t.report.c.agent_id == agent_id
+    query = select(func.count()).select_from(t.report).where(mine)
+    return int(connection.execute(query).scalar_one())
+
+
 def changes_since(connection: Connection, change_id: int, limit: int = 100) -> list[Change]:
     """Changes after `change_id`, oldest first."""
     rows = connection.execute(

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.ingest import Ledger, failed, percentile
+from benchmarks.ingest import Ledger, Plan, Run, _result, failed, held_against, percentile
 from benchmarks.mqtt_load import Recording, topic_of
-from benchmarks.traffic import Traffic
+from benchmarks.traffic import Traffic, Truth
 from central_ingest.packets import PacketReader
 
 GOOD: dict[str, Any] = {
@@ -20,6 +20,38 @@ GOOD: dict[str, Any] = {
     "cases": 5,
     "cases_expected": 5,
 }
+
+
+HELD = {"reports": 100, "identities": 100, "cases": 40, "quarantined": 0, "flood": 0}
+
+
+@pytest.mark.parametrize(
+    ("flood", "held", "said"),
+    [
+        (0, {}, {"lost": 0, "passed_over": 0, "cases_expected": 40}),
+        (0, {"reports": 97, "identities": 97}, {"lost": 3}),
+        (0, {"reports": 101}, {"doubled_reports": 1}),
+        # Of twenty that one agent poured in, fifteen were passed over, with their cases.
+        (
+            20, {"reports": 85, "flood": 5, "cases": 25},
+            {"lost": 0, "passed_over": 15, "cases_expected": 25},
+        ),
+        # And one of the others' reports is missing, which the flood must not hide.
+        (20, {"reports": 84, "flood": 5}, {"lost": 1, "passed_over": 15}),
+    ],
+)  # fmt: skip
+def test_what_is_held_is_compared_with_what_was_sent(
+    flood: int, held: dict[str, int], said: dict[str, int]
+) -> None:
+    found = held_against(Truth(problems=40, reports=100), flood, HELD | held)
+    assert {name: found[name] for name in said} == said
+
+
+def test_only_what_the_centre_holds_counts_as_committed() -> None:
+    outcome = held_against(Truth(problems=40, reports=100), 20, HELD | {"reports": 84, "flood": 5})
+    run = Run(published=105, publish_s=9.0, all_receipted_s=10.0, late_s=0.0)
+    found = _result(Plan(flood_per_s=2), run, Ledger([0, 0]), outcome)
+    assert (found["published"], found["committed"], found["committed_per_s"]) == (105, 89, 9)
 
 
 @pytest.mark.parametrize(("share", "value"), [(0.5, 51), (0.99, 100), (1.0, 100), (0.0, 1)])

@@ -1,8 +1,10 @@
 """A light agent for the fault lab: the real store and publisher, and issues out of a script.
 
 Run as a process: `python simulated_agent.py FOLDER --agent N --port P --reports N --rate R`. What
-it does depends on its arguments only, so that a killed agent goes on exactly where its store is:
-the position in the script is the camera's state, committed with the reports.
+it says depends on its arguments only, so that a killed agent goes on exactly where its store is:
+the position in the script is the camera's state, committed with the reports. When things were seen
+is of the script too, for it decides what is one case; `captured_at` is of the agent's clock, which
+goes on and is stepped.
 
 Agents 2m and 2m + 1 see the same problems from two sides, 1 m apart: one case each.
 """
@@ -51,7 +53,7 @@ class Script:
         """Its name in topics."""
         return f"gw-{self.number}"
 
-    def draft(self, index: int) -> Draft:
+    def draft(self, index: int, captured_at: datetime) -> Draft:
         """Report `index`: ten issues are raised, updated three times and cleared, then the next."""
         block, inside = divmod(index, AT_ONCE * len(LIFE))
         revision, issue = inside // AT_ONCE + 1, block * AT_ONCE + inside % AT_ONCE
@@ -66,7 +68,7 @@ class Script:
             "phase": LIFE[revision - 1],
             "first_seen_at": first,
             "last_seen_at": seen,
-            "captured_at": seen,
+            "captured_at": captured_at,
             "position": self._position(issue),
             "evidence": (),
             "cells": (),
@@ -112,16 +114,19 @@ class SteppedClock:
 class SimulatedAgent:
     """The reporting thread's work, and what the publisher asks of it."""
 
-    def __init__(self, script: Script, store: Store) -> None:
+    def __init__(self, script: Script, store: Store, clock: SteppedClock) -> None:
         self._script = script
         self._store = store
+        self._clock = clock
+        self._since = clock.now().utc
 
     def status(self, state: Literal["online", "offline"]) -> AgentStatus:
         """Describe the agent as of now."""
         agent_id, outbox_id = self._script.agent_id, self._store.outbox_id
         return AgentStatus(
-            city=CITY, agent_id=agent_id, state=state, since=T0, version="lab", outbox_id=outbox_id
-        )
+            city=CITY, agent_id=agent_id, state=state, since=self._since, version="lab",
+            outbox_id=outbox_id,
+        )  # fmt: skip
 
     def command(self, command: Command) -> None:
         """Ignore it."""
@@ -137,7 +142,8 @@ class SimulatedAgent:
         done = int(self._store.states().get(CAMERA, b"0"))
         while done < reports and not stop.is_set():
             count = min(done % REPORTS_MAX + 1, reports - done)
-            drafts = [self._script.draft(index) for index in range(done, done + count)]
+            now = self._clock.now().utc
+            drafts = [self._script.draft(index, now) for index in range(done, done + count)]
             try:
                 self._store.commit(CAMERA, str(done + count).encode(), drafts)
             except StoreError as error:
@@ -194,11 +200,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     script = Script(given.agent)
     store = open_store(given.folder, stop)
-    agent = SimulatedAgent(script, store)
+    clock = SteppedClock(given.folder / "step")
+    agent = SimulatedAgent(script, store, clock)
     publisher = Publisher(
-        AgentAddress(CITY, script.agent_id), Broker(port=given.port), store,
-        SteppedClock(given.folder / "step"), agent,
-    )  # fmt: skip
+        AgentAddress(CITY, script.agent_id), Broker(port=given.port), store, clock, agent
+    )
     thread = threading.Thread(target=publish, args=(publisher, stop))
     thread.start()
     agent.report(given.reports, given.rate, stop, publisher)

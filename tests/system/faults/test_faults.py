@@ -1,10 +1,12 @@
 """Nothing lost, nothing doubled, while every process is killed and the network misbehaves.
 
 `FAULT_SEEDS=7,8` picks other seeds; `FAULT_REPLAY=…/plan.jsonl` repeats the plan of a log, which
-stands beside what happened in the test's folder, named when it fails.
+stands beside what happened in the test's folder, named when it fails. `FAULT_RESULTS=…/faults.json`
+has every plan's outcome written there, as `make nightly` does.
 """
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import plan
 import pytest
 from lab import Lab, Size
 from postgres import PostgresMissing, cluster
+from results import PlanResult, Results
 
 pytestmark = pytest.mark.system
 
@@ -23,6 +26,13 @@ WORKERS = {"sqlite": 1, "postgresql": 3}
 def seeds(default: range) -> list[int]:
     given = os.environ.get("FAULT_SEEDS")
     return [int(seed) for seed in given.split(",")] if given else list(default)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Where the outcomes of this run are written."""
+    given = os.environ.get("FAULT_RESULTS")
+    return Results(Path(given) if given else tmp_path_factory.mktemp("faults") / "faults.json")
 
 
 @pytest.fixture
@@ -42,7 +52,7 @@ def lab(tmp_path: Path, database: str, size: Size) -> Iterator[Lab]:
         pytest.skip(str(error))
 
 
-def check(lab: Lab, seed: int) -> None:
+def check(lab: Lab, seed: int, results: Results) -> None:
     replayed = os.environ.get("FAULT_REPLAY")
     faults = (
         plan.read(Path(replayed))
@@ -51,7 +61,15 @@ def check(lab: Lab, seed: int) -> None:
     )
     log = lab.folder / "plan.jsonl"
     plan.write(log, seed, faults)
+    began_s = time.monotonic()
     verdict = lab.run(faults)
+    seconds, database = time.monotonic() - began_s, "postgresql" if lab.postgres else "sqlite"
+    results.add(
+        PlanResult(
+            seed, database, verdict.reports, lab.kills, verdict.lost, verdict.doubled,
+            round(seconds, 1), verdict.wrong,
+        )
+    )  # fmt: skip
     print(f"seed {seed}: {lab.kills} kills, {verdict}")  # noqa: T201  (the run's record, with -rP)
     assert not verdict.wrong, f"FAULT_REPLAY={log} repeats it; {verdict}"
     assert (verdict.lost, verdict.doubled) == (0, 0)
@@ -64,8 +82,10 @@ def check(lab: Lab, seed: int) -> None:
 @pytest.mark.parametrize("size", [SMALL], ids=["small"])
 @pytest.mark.parametrize("database", list(WORKERS))
 @pytest.mark.parametrize("seed", seeds(range(1, 3)))
-def test_nothing_is_lost_or_doubled_while_processes_are_killed(lab: Lab, seed: int) -> None:
-    check(lab, seed)
+def test_nothing_is_lost_or_doubled_while_processes_are_killed(
+    lab: Lab, seed: int, results: Results
+) -> None:
+    check(lab, seed, results)
 
 
 @pytest.mark.nightly
@@ -73,5 +93,7 @@ def test_nothing_is_lost_or_doubled_while_processes_are_killed(lab: Lab, seed: i
 @pytest.mark.parametrize("size", [WHOLE], ids=["whole"])
 @pytest.mark.parametrize("database", list(WORKERS))
 @pytest.mark.parametrize("seed", seeds(range(1, 21)))
-def test_ten_thousand_reports_survive_a_kill_every_few_seconds(lab: Lab, seed: int) -> None:
-    check(lab, seed)
+def test_ten_thousand_reports_survive_a_kill_every_few_seconds(
+    lab: Lab, seed: int, results: Results
+) -> None:
+    check(lab, seed, results)
