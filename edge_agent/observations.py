@@ -267,10 +267,20 @@ def _family_score(
 
 def _beaten(found: Finding, boxes: dict[str, list[tuple[Box, float]]]) -> bool:
     return any(
-        score > RIVAL_LEAD.get(name, 1.0) * found.score and iou(found.box_xyxyn, box) > RIVAL_IOU
+        score > RIVAL_LEAD.get(name, 1.0) * found.score and _on_the_spot(name, box, found.box_xyxyn)
         for name in _RIVALS[found.category]
         for box, score in boxes[name]
     )
+
+
+def _on_the_spot(rival: str, box: Box, found: Box) -> bool:
+    """Say whether two boxes may be of one thing, which is only one of both.
+
+    Covers lie apart, so that whatever lies on an intact one is that one; bins stand in rows.
+    """
+    if rival == INTACT[Family.COVER]:
+        return same_place(box, found)
+    return iou(box, found) > RIVAL_IOU
 
 
 def _covered_share(box: Box, covers: list[Box]) -> float:

@@ -56,6 +56,20 @@ def test_sightings_stand_in_the_order_of_their_scores() -> None:
     assert found.of_family(Family.COVER) == ()
 
 
+@pytest.mark.parametrize(
+    ("intact", "findings"),
+    [
+        ((0.35, 0.35, 0.65, 0.65), 0),  # the spot is a part of what is intact: 0.44 of it
+        ((0.6, 0.4, 0.8, 0.6), 1),  # the next cover in a row
+    ],
+)
+def test_what_lies_on_an_intact_cover_is_that_cover(intact: Box, findings: int) -> None:
+    found = scene(("manhole_damaged", SPOT, 0.4), ("manhole_ok", intact, 0.6))
+    assert len(found.findings) == findings
+    full = scene(("bin_overflow", SPOT, 0.4), ("garbage_bin", (0.35, 0.35, 0.65, 0.65), 0.6))
+    assert len(full.findings) == 1  # bins stand in rows, one before the other
+
+
 def test_a_rival_wins_by_score_and_only_on_the_same_spot() -> None:
     bad = ("bin_overflow", SPOT, 0.5)
     assert scene(bad, ("garbage_bin", SPOT, 0.6)).findings == ()
