@@ -176,8 +176,13 @@ class Recipe(_Part):
 
         So a field that is new with some later version changes no recipe that does without it.
         """
-        content = self.model_dump(mode="json", exclude_defaults=True)
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return _hash(self.model_dump(mode="json", exclude_defaults=True))
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of what decides the weights: not how they are judged, exported and described."""
+        apart = {"evaluation", "export", "limits"}
+        return _hash(self.model_dump(mode="json", exclude_defaults=True, exclude=apart))
 
     def source(self, name: str) -> DataSource:
         """Return the named source; RecipeError where the recipe lacks it."""
@@ -186,6 +191,10 @@ class Recipe(_Part):
                 return one
         msg = f"recipe {self.name} has no source {name!r}; it has {[s.name for s in self.sources]}"
         raise RecipeError(msg)
+
+
+def _hash(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -234,15 +243,15 @@ def start_weights(recipe: Recipe) -> Path:
 
 
 def claim(folder: Path, recipe: Recipe) -> None:
-    """Make a folder for one recipe; DataError where it holds what another one began."""
+    """Make a folder for one recipe's weights; DataError where it holds what another one began."""
     note = folder / "recipe.sha256"
-    if note.is_file() and note.read_text("utf-8") != recipe.sha256:
+    if note.is_file() and note.read_text("utf-8") != recipe.weights_sha256:
         raise DataError(
             f"{folder} was begun with other settings: take {folder.parent} away, or name another "
             "work folder"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    note.write_text(recipe.sha256, "utf-8")
+    note.write_text(recipe.weights_sha256, "utf-8")
 
 
 def work_folder(recipe: Recipe, root: Path | None) -> Path:

@@ -78,6 +78,7 @@ def test_a_pattern_that_is_no_regular_expression_is_refused_by_name(tmp_path: Pa
 def test_a_folder_that_another_recipe_began_is_not_gone_on_with(tmp_path: Path) -> None:
     default = read_recipe(DEFAULT)
     claim(tmp_path / "fold", default)
-    claim(tmp_path / "fold", default)  # one's own is
+    other_bar = default.model_copy(update={"limits": ["It knows no trees."]})
+    claim(tmp_path / "fold", other_bar)  # one's own is, however it is described
     with pytest.raises(DataError, match="other settings"):
         claim(tmp_path / "fold", default.model_copy(update={"seed": default.seed + 1}))
