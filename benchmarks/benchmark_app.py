@@ -20,12 +20,13 @@ def program() -> Path | None:
     return Path(found) if found else None
 
 
-def frames_per_s(program: Path, network: Path, file: ModelFile, run: tuple[Choice, float]) -> float:
-    """Let it run one network in a way and for seconds (`run`); returns its pictures a second.
+def frames_per_s(
+    program: Path, network: Path, file: ModelFile, choice: Choice, seconds: float
+) -> float:
+    """Let it run one network for so long; returns its pictures a second.
 
     Raises PeerError with its last words.
     """
-    choice, seconds = run
     asked = [
         "-m", network, "-d", "CPU", "-hint", "none", "-api", "async",
         "-nstreams", choice.streams, "-nthreads", choice.streams * choice.threads,

@@ -119,7 +119,7 @@ def measure(
                 if choice.runtime == "openvino" and (app := benchmark_app.program()):
                     tasks[f"{benchmark_app.NAME} {name}"] = partial(
                         benchmark_app.frames_per_s,
-                        app, verified_path(model, file), file, (choice, seconds),
+                        app, verified_path(model, file), file, choice, seconds,
                     )  # fmt: skip
     body = result(
         "detector", "looks a second without decoding, from a decoded 1080p picture", model

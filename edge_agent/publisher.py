@@ -1,14 +1,14 @@
 """Store → MQTT, receipts → store: one thread that connects, offers, and listens.
 
 Promises 1 and 2 of docs/design: only what is committed is offered; PUBACK marks it *sent*; what
-has no receipt is offered again, marked `replayed`, on every connection and after a minute; the
-longer the centre says nothing, the more rarely, at last every five minutes. A broker or centre that
-is killed at any instant costs a repeat, never a report.
+has no receipt is offered again on every connection and every 60 s, marked `replayed`. A broker or
+centre that is killed at any instant costs a repeat, never a report.
 """
 
 import logging
 import threading
-from dataclasses import dataclass, replace
+from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from pydantic import ValidationError
@@ -37,15 +37,13 @@ from edge_agent.clock_offset import ClockOffset, better, clock_state
 from edge_agent.config import Broker
 from edge_agent.errors import DeliveryError, DeliveryRefused
 from edge_agent.mqtt import FAILED, NO_SUBSCRIBERS, Connection, Wakeup
-from edge_agent.pace import Pace, Patience
+from edge_agent.pace import Pace
 from edge_agent.store import Store, WaitingReport
 
 log = logging.getLogger(__name__)
 
 RECEIPT_WITHIN_S = 60.0
-RECEIPT_LONGEST_S = 300.0
 REFUSED_AGAIN_S = 5.0
-REFUSED_LONGEST_S = 60.0
 STATUS_EVERY_S = 60.0
 IDLE_S = 0.5
 BACKOFF_FIRST_S = 0.5
@@ -207,14 +205,6 @@ class Publisher:
             log.log(level, "%s", state.detail or f"{shown}: connected")
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """When a report was offered, and until when (monotonic) its receipt is waited for."""
-
-    at: Instant
-    again_s: float
-
-
 class _Delivery:
     """The reports of one connection between their offer and their receipt."""
 
@@ -223,9 +213,7 @@ class _Delivery:
         self._store = store
         self._clock = clock
         self._in_flight: dict[int, int] = {}
-        self._unreceipted: dict[int, _Offer] = {}
-        self._patience = Patience()
-        self._nobody_until_s = 0.0
+        self._unreceipted: OrderedDict[int, Instant] = OrderedDict()
         self._pace = Pace(OFFERS_PER_S, OFFERS_AT_ONCE, clock.now())
         self.more = False
         self.trouble = ""
@@ -236,17 +224,12 @@ class _Delivery:
         self._forget_unreceipted(now)
         unreceipted = AHEAD_OF_RECEIPTS_MAX - len(self._unreceipted)
         room = min(self._connection.room, unreceipted, self._pace.room(now))
-        if now.monotonic_s < self._nobody_until_s:
-            room = 0
         due = self._store.due(now.monotonic_s, room) if room > 0 else []
         self.more = 0 < room == len(due)
         if due:
-            self._patience.offered(now)
-            wait_s = self._patience.wait_s(now, RECEIPT_WITHIN_S, RECEIPT_LONGEST_S)
-            again_s = now.monotonic_s + wait_s
-            self._store.offered([r.seq for r in due], again_s)
-            for report in due:
-                self._publish(report, _Offer(now, again_s))
+            self._store.offered([r.seq for r in due], now.monotonic_s + RECEIPT_WITHIN_S)
+        for report in due:
+            self._publish(report, now)
         self._pace.took(len(due))
         return sum(report.tries > 0 for report in due)
 
@@ -254,7 +237,6 @@ class _Delivery:
         """Mark as sent what the broker took for somebody, and as not sent what it did not."""
         sent: list[int] = []
         refused: list[int] = []
-        nobody = False
         for answer in self._connection.pubacks():
             seq = self._in_flight.pop(answer.mid, None)
             if seq is None:
@@ -264,48 +246,37 @@ class _Delivery:
                 sent.append(seq)
                 continue
             refused.append(seq)
-            nobody = nobody or answer.code == NO_SUBSCRIBERS
             self._unreceipted.pop(seq, None)
         if sent:
             self._store.sent(sent)
         if refused:
-            now = self._clock.now()
-            wait_s = self._patience.wait_s(now, REFUSED_AGAIN_S, REFUSED_LONGEST_S)
-            self._store.refused(refused, now.monotonic_s + wait_s)
-            if nobody:  # the rest would be refused alike
-                self._nobody_until_s = now.monotonic_s + wait_s
+            again_s = self._clock.now().monotonic_s + REFUSED_AGAIN_S
+            self._store.refused(refused, again_s)
 
     def settled(self, seqs: list[int]) -> Instant | None:
         """Forget receipted reports; returns when the last of them was offered here, if any was."""
-        left = [made.at for seq in seqs if (made := self._unreceipted.pop(seq, None)) is not None]
-        self._expect(self._clock.now())
+        left = [at for seq in seqs if (at := self._unreceipted.pop(seq, None)) is not None]
         return max(left, key=lambda at: at.monotonic_s, default=None)
-
-    def _expect(self, now: Instant) -> None:
-        """The centre is there: a receipt for the rest comes within a minute, or they go again."""
-        again_s = now.monotonic_s + RECEIPT_WITHIN_S
-        late = {seq: made for seq, made in self._unreceipted.items() if made.again_s > again_s}
-        if late:
-            self._unreceipted |= {seq: replace(made, again_s=again_s) for seq, made in late.items()}
-            self._store.due_by(list(late), again_s)
-        self._patience.heard(now, waiting=bool(self._unreceipted))
 
     def _forget_unreceipted(self, now: Instant) -> None:
         """Make room for those whose receipt is overdue; the store has them due again."""
-        late = [seq for seq, made in self._unreceipted.items() if made.again_s <= now.monotonic_s]
-        for seq in late:
+        while self._unreceipted:
+            seq, offered = next(iter(self._unreceipted.items()))
+            if now.seconds_since(offered) < RECEIPT_WITHIN_S:
+                return
             del self._unreceipted[seq]
 
-    def _publish(self, report: WaitingReport, offer: "_Offer") -> None:
+    def _publish(self, report: WaitingReport, now: Instant) -> None:
         properties = (
-            (PROPERTY_PUBLISHED_AT, format_utc(offer.at.utc)),
+            (PROPERTY_PUBLISHED_AT, format_utc(now.utc)),
             (PROPERTY_REPLAYED, "true" if report.tries else "false"),
             (PROPERTY_OUTBOX_ID, str(self._store.outbox_id)),
             (PROPERTY_SEQ, str(report.seq)),
         )
         mid = self._connection.publish(Leaf.ISSUE, report.body, properties=properties)
         self._in_flight[mid] = report.seq
-        self._unreceipted[report.seq] = offer
+        self._unreceipted[report.seq] = now
+        self._unreceipted.move_to_end(report.seq)
 
 
 def _trouble(puback: int) -> str:

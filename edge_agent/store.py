@@ -255,10 +255,6 @@ class Store:
         """Note that the broker did not take these, or that nobody was there to read them."""
         self._mark("sent = 0, due_s = ?", again_s, seqs)
 
-    def due_by(self, seqs: Sequence[int], again_s: float) -> None:
-        """Have these due at `again_s` at the latest."""
-        self._mark("due_s = min(due_s, ?)", again_s, seqs)
-
     def offer_all_again(self) -> None:
         """Make every report due: a new connection, or a new process with its own clock."""
         with self._transaction():

@@ -24,7 +24,7 @@ def test_its_throughput_is_read_and_it_is_asked_for_our_way(tmp_path: Path) -> N
     asked = tmp_path / "asked"
     app = stand_in(tmp_path, f'echo "$@" > {asked}; echo "[ INFO ] Throughput:   91.71 FPS"')
     file = load_card(MODEL).files[0]
-    assert frames_per_s(app, MODEL / file.path, file, (WAY, 2.0)) == 91.71
+    assert frames_per_s(app, MODEL / file.path, file, WAY, 2.0) == 91.71
     said = asked.read_text("utf-8")
     assert f"-shape [1,{file.height},{file.width},3]" in said
     assert "-nstreams 2 -nthreads 2 -infer_precision f32 -t 2" in said
@@ -34,4 +34,4 @@ def test_what_it_says_instead_is_told(tmp_path: Path) -> None:
     app = stand_in(tmp_path, "echo 'no such device' >&2; exit 3")
     file = load_card(MODEL).files[0]
     with pytest.raises(PeerError, match="ended with 3 and said: no such device"):
-        frames_per_s(app, MODEL / file.path, file, (WAY, 1.0))
+        frames_per_s(app, MODEL / file.path, file, WAY, 1.0)

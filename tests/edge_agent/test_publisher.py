@@ -1,6 +1,5 @@
 """Reports through a real Mosquitto that is killed, to a centre that is not always there."""
 
-import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -29,11 +28,10 @@ from contract.messages import (
 )
 from contract.topics import AgentAddress, Leaf
 from edge_agent import publisher as publisher_module
-from edge_agent.clock import Instant, SystemClock
+from edge_agent.clock import SystemClock
 from edge_agent.config import Broker
 from edge_agent.errors import DeliveryError, DeliveryRefused
-from edge_agent.mqtt import NO_SUBSCRIBERS, Puback
-from edge_agent.publisher import Publisher, _Delivery, try_broker, wait_s
+from edge_agent.publisher import Publisher, try_broker, wait_s
 from edge_agent.store import Store
 
 EXAMPLE = Path(__file__).parents[2] / "contract" / "examples" / "issue-1.0-raised.json"
@@ -401,90 +399,3 @@ def test_a_probe_does_not_push_the_agent_out(run: Run, mosquitto: Any, until: Un
 def test_tries_stay_close_together_and_a_refused_account_is_tried_rarely() -> None:
     assert all(wait_s(n, DeliveryError("")) <= 5 for n in range(1, 99))
     assert all(15 <= wait_s(n, DeliveryRefused("")) <= 30 for n in range(1, 99))
-
-
-class Line:
-    """A connection that takes everything, and answers with one code."""
-
-    room = 100
-
-    def __init__(self, code: int = 0) -> None:
-        self.published = 0
-        self._code = code
-        self._answers: list[Puback] = []
-
-    def publish(self, *_: Any, **__: Any) -> int:
-        self.published += 1
-        self._answers.append(Puback(self.published, self._code))
-        return self.published
-
-    def pubacks(self) -> list[Puback]:
-        taken, self._answers = self._answers, []
-        return taken
-
-
-class SetClock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.s = 100.0
-
-    def now(self) -> Instant:
-        return Instant(NOW + timedelta(seconds=self.s), self.s, "boot")
-
-
-def offers_in(seconds: int, store: Store, line: Line) -> tuple[_Delivery, SetClock, list[float]]:
-    """Let time pass, second by second; returns when something was offered."""
-    clock = SetClock()
-    delivery, at_s = _Delivery(line, store, clock), []  # type: ignore[arg-type]  # all it needs
-    for _ in range(seconds):
-        before = line.published
-        delivery.offer()
-        delivery.take_pubacks()
-        if line.published > before:
-            at_s.append(clock.s)
-        clock.s += 1
-    return delivery, clock, at_s
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A store with three reports."""
-    made = Store(tmp_path / "three", 10_000_000)
-    base = IssueReport.model_validate(json.loads(EXAMPLE.read_text()))
-
-    def draft(outbox_id: UUID, seq: int) -> IssueReport:
-        return base.model_copy(update={"outbox_id": outbox_id, "seq": seq})
-
-    made.commit("cam-01", b"", [draft] * 3)
-    yield made
-    made.close()
-
-
-def test_a_centre_that_is_silent_is_offered_reports_ever_more_rarely(store: Store) -> None:
-    _, _, at_s = offers_in(7200, store, Line())
-    gaps_s = [after - before for before, after in itertools.pairwise(at_s)]
-    assert gaps_s[0] == 60
-    assert all(150 <= gap_s <= 301 for gap_s in gaps_s[6:])
-    assert 7200 / 300 <= len(at_s) <= 55
-
-
-def test_once_the_centre_is_back_the_rest_goes_again_within_a_minute(store: Store) -> None:
-    line = Line()
-    delivery, clock, _ = offers_in(7200, store, line)
-    receipt = Receipt(
-        agent_id="gw-01", outbox_id=store.outbox_id, ranges=((1, 1),), centre_time=clock.now().utc
-    )
-    delivery.settled(store.settle(receipt))
-    before = line.published
-    clock.s += 60
-    delivery.offer()
-    assert line.published - before == 2
-
-
-def test_while_nobody_listens_a_backlog_is_tried_once_a_minute(store: Store) -> None:
-    line = Line(NO_SUBSCRIBERS)
-    _, _, at_s = offers_in(3600, store, line)
-    gaps_s = [after - before for before, after in itertools.pairwise(at_s)]
-    assert gaps_s[0] == 5
-    assert all(30 <= gap_s <= 61 for gap_s in gaps_s[-20:])

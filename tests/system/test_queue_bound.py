@@ -133,7 +133,6 @@ def test_what_a_full_queue_drops_comes_when_the_ingest_is_back(
     tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher_module, "RECEIPT_WITHIN_S", 2.0)
-    monkeypatch.setattr(publisher_module, "RECEIPT_LONGEST_S", 6.0)
     with ingest(tmp_path, port):
         pass
     agents = [Agent(number, tmp_path, port) for number in range(AGENTS)]
