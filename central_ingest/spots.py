@@ -35,8 +35,8 @@ def spots_around(place: Place, family: Family, radius_m: float, *, coarse: bool)
     for row in range(first, last + 1):
         west = _column(place.lon, -radius_m, row, size_m)
         east = _column(place.lon, radius_m, row, size_m)
-        for column in range(west, east + 1):
-            yield _number(family, coarse, row, column)
+        number = _number(family, coarse, row, west)
+        yield from range(number, number + east - west + 1)
 
 
 def _column(lon: float, east_m: float, row: int, size_m: float) -> int:

@@ -139,7 +139,7 @@ class Arranging:
             held.case.sightings.remove(held)
             to.sightings.append(held)
             held.case, held.because, held.moved = to, because, True
-            self._writes.sightings[held.issue_id] = held
+            self._writes.sightings[held.issue_id.int] = held
 
     def _finish(self, cases: Iterable[HeldCase], action: str, said: str) -> None:
         for case in cases:

@@ -78,6 +78,7 @@ class _Batch:
         self._now = now
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self.told: dict[Outbox, Told] = {}
+        self._told_by: dict[tuple[str, str, int], Told] = {}
 
     def file(self, messages: Sequence[Readable | Unreadable]) -> None:
         messages = self._of_their_city(messages)
@@ -128,8 +129,9 @@ class _Batch:
             return
         told = self._told(message.address, report.outbox_id)
         told.seqs.append(report.seq)
-        told.evidence.update(n.sha256 for n in report.evidence if n.sha256 in self._here)
-        self.outcomes[report.phase.value, outcome.value] += 1
+        if report.evidence:
+            told.evidence.update(n.sha256 for n in report.evidence if n.sha256 in self._here)
+        self.outcomes[report.phase, outcome] += 1
 
     def _hold_canary(self, message: Readable, canary: Canary) -> None:
         if canary.seq > SEQ_MAX:
@@ -159,7 +161,11 @@ class _Batch:
             told.quarantined[message.place.seq] = message.reason
 
     def _told(self, address: AgentAddress, outbox_id: UUID) -> Told:
-        return self.told.setdefault((address, outbox_id), Told())
+        # What these keys are made of tells its hash a lot sooner than what they stand for.
+        key = (address.city, address.agent_id, outbox_id.int)
+        if (told := self._told_by.get(key)) is None:
+            told = self._told_by[key] = self.told[address, outbox_id] = Told()
+        return told
 
 
 def file_batch(

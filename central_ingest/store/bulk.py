@@ -9,7 +9,6 @@ keep them: a test compares the two.
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -191,12 +190,16 @@ def _each(convert: Callable[[Any], Any]) -> _Coder:
     return lambda values: [None if value is None else convert(value) for value in values]
 
 
+def _texts_of(uuids: Values) -> list[str | None]:
+    return [None if uuid is None else f"{uuid.int:032x}" for uuid in uuids]
+
+
 def _uuids_of(texts: Values) -> list[UUID | None]:
     return msgspec.convert(texts, list[UUID | None])
 
 
 _CODERS: tuple[tuple[type[Any], _Coder, _Coder], ...] = (
-    (Uuid, _each(attrgetter("hex")), _uuids_of),
+    (Uuid, _texts_of, _uuids_of),
     (UtcDateTime, _each(_text_of), _each(_time_of)),
     (JSON, _each(_dump), _each(_decode_json)),
 )

@@ -43,7 +43,6 @@ SHOWN = (
     "lon", "lat", "error_m", "component_id", "component_standard", "first_seen_at",
     "sighting_count", "cameras", "still_sha256", "merged_into",
 )  # fmt: skip
-_AT_PRESENCE = SHOWN.index("presence")
 # Asked by pairs of values, SQLite would read all revisions of each issue.
 _HELD_SQLITE = (
     "SELECT report.issue_id, report.revision, report.body_sha256 FROM json_each(?) AS pair"
@@ -105,11 +104,6 @@ class HeldCase:
     def open(self) -> bool:
         """Whether people still work on it."""
         return self.state in _OPEN
-
-    @property
-    def stored_presence(self) -> str:
-        """The presence that its row says."""
-        return str(self.stored[_AT_PRESENCE])
 
     @property
     def merged_into_id(self) -> int | None:
@@ -243,10 +237,10 @@ def _seen_again(held: HeldSighting, report: Report, case: tuple[Any, ...]) -> bo
     """Whether a report changes nothing of what lists show of its case (`_CASE_BRIEFLY`)."""
     _, category, cell_code, still_sha256, state = case
     return (
-        report.category.value == held.category == category
-        and report.severity.value == held.severity
+        report.category == held.category == category
+        and report.severity == held.severity
         and held.phase in LIVE
-        and report.phase.value in LIVE
+        and report.phase in LIVE
         and state != _CLOSED  # which it may have to leave
         and report.first_seen_at == held.first_seen_at
         and cell_code is not None
@@ -261,7 +255,7 @@ def comes_back(held: HeldSighting, report: Report, rules: DuplicateRules) -> boo
     What was merely under way then, or was seen within `gap_s` of it, is no news to who closed it.
     """
     ended_at = held.case.ended_at
-    if held.case.state != _CLOSED or ended_at is None or report.phase.value not in LIVE:
+    if held.case.state != _CLOSED or ended_at is None or report.phase not in LIVE:
         return False
     offset_s = report.clock.offset_s if report.clock.synced else 0.0
     return (report.last_seen_at - ended_at).total_seconds() + offset_s > rules.gap_s
@@ -282,10 +276,11 @@ class Desk:
     def __init__(self, connection: Connection, rules: DuplicateRules) -> None:
         self._connection = connection
         self._rules = rules
-        self.known: dict[UUID, HeldSighting] = {}
-        self.seen_again: dict[UUID, SeenAgain] = {}
+        # By the integers of issues' ids: those tell their hash a lot sooner than the ids.
+        self.known: dict[int, HeldSighting] = {}
+        self.seen_again: dict[int, SeenAgain] = {}
         self.cases: dict[int, HeldCase] = {}
-        self.digests: dict[tuple[UUID, int], str] = {}
+        self.digests: dict[tuple[int, int], str] = {}
         self.evidence_here: frozenset[str] = frozenset()
         self.official: dict[tuple[str, str], bool] = {}
         self.apart: frozenset[frozenset[UUID]] = frozenset()
@@ -297,22 +292,23 @@ class Desk:
         """Read everything that these reports may need."""
         there = self._read_issues(reports)
         # What comes back after its case was closed is placed anew.
-        back = {report.issue_id for report in reports if self._comes_back(report)}
-        placed = [one for one in reports if one.issue_id not in there or one.issue_id in back]
+        back = {report.issue_id.int for report in reports if self._comes_back(report)}
+        new = [one for one in reports if one.issue_id.int not in there]
+        placed = [*new, *(one for one in reports if one.issue_id.int in back)] if back else new
         held = frozenset(self.known) - back
         self._read_around(placed)
         if neighbours := self.known.keys() - held:
-            self._read_apart(neighbours)
+            self._read_apart([self.known[number].issue_id for number in neighbours])
         # Whose case was read whole for the sake of others is treated as all of that case are.
-        for issue_id in self.seen_again.keys() & self.known.keys():
-            del self.seen_again[issue_id]
+        for number in self.seen_again.keys() & self.known.keys():
+            del self.seen_again[number]
         self._read_digests(reports)
         self._read_official(placed)
         asked = {named.sha256 for report in reports for named in report.evidence}
         self.evidence_here = here_of(self._connection, asked)
 
     def _comes_back(self, report: Report) -> bool:
-        held = self.known.get(report.issue_id)
+        held = self.known.get(report.issue_id.int)
         return held is not None and comes_back(held, report, self._rules)
 
     def clear(self) -> None:
@@ -331,31 +327,32 @@ class Desk:
         """Read these cases whole, for what people do with them."""
         self._read("case_id {keys}", set(case_ids))
 
-    def _read_issues(self, reports: Iterable[Report]) -> Collection[UUID]:
+    def _read_issues(self, reports: Iterable[Report]) -> Collection[int]:
         """Read the sightings of these issues, with their whole cases where a report changes those.
 
-        Returns the issues that are there.
+        Returns the integers of the issues that are there.
         """
-        told: dict[UUID, list[Report]] = {}
+        told: dict[int, list[Report]] = {}
         for report in reports:
-            told.setdefault(report.issue_id, []).append(report)
-        rows = select_rows(self._connection, t.sighting, _SIGHTING, "issue_id {keys}", told)
-        ids = {row[1] for row in rows}
-        found = select_rows(self._connection, t.case, _CASE_BRIEFLY, "case_id {keys}", ids)
-        cases = {row[0]: row for row in found}
-        whole = set()
+            told.setdefault(report.issue_id.int, []).append(report)
+        ids = [of_one[0].issue_id for of_one in told.values()]
+        rows = select_rows(self._connection, t.sighting, _SIGHTING, "issue_id {keys}", ids)
+        named = {row[1] for row in rows}
+        found = select_rows(self._connection, t.case, _CASE_BRIEFLY, "case_id {keys}", named)
+        cases, there, whole = {row[0]: row for row in found}, set(), set()
         for issue_id, case_id, *values in rows:
-            sighting = HeldSighting(issue_id, NOWHERE, *values)
-            if all(_seen_again(sighting, report, cases[case_id]) for report in told[issue_id]):
-                self.seen_again[issue_id] = SeenAgain(case_id, sighting)
+            sighting, number = HeldSighting(issue_id, NOWHERE, *values), issue_id.int
+            there.add(number)
+            if all(_seen_again(sighting, report, cases[case_id]) for report in told[number]):
+                self.seen_again[number] = SeenAgain(case_id, sighting)
             else:
                 whole.add(case_id)
         self._read("case_id {keys}", whole)
-        return {row[0] for row in rows}
+        return there
 
     def _read(self, where: str, keys: Collection[Any]) -> None:
         rows = select_rows(self._connection, t.sighting, _SIGHTING, where, keys)
-        rows = [row for row in rows if row[0] not in self.known]
+        rows = [row for row in rows if row[0].int not in self.known]
         missing = {row[1] for row in rows} - self.cases.keys()
         for values in select_rows(self._connection, t.case, _CASE, "case_id {keys}", missing):
             case = self.cases[values[0]] = HeldCase(*values)
@@ -366,13 +363,13 @@ class Desk:
 
     def sighting(self, issue_id: UUID) -> HeldSighting | None:
         """The sighting of an issue that is there, or None."""
-        if (again := self.seen_again.get(issue_id)) is not None:
+        if (again := self.seen_again.get(issue_id.int)) is not None:
             return again.sighting
-        return self.known.get(issue_id)
+        return self.known.get(issue_id.int)
 
     def add(self, sighting: HeldSighting) -> None:
         """Put a sighting where it can be found."""
-        self.known[sighting.issue_id] = sighting
+        self.known[sighting.issue_id.int] = sighting
         sighting.case.sightings.append(sighting)
         sighting.case.family = sighting.family
         if sighting.open:
@@ -416,7 +413,7 @@ class Desk:
             place = place_of(report)
             if place is not None:
                 around = tuple(near(place, report.family, self._rules))
-                self._near[place, report.family.value] = around
+                self._near[place, report.family] = around
                 squares.update(around)
             if report.component is not None:
                 parts.add(report.component.id)
@@ -442,11 +439,11 @@ class Desk:
         if is_sqlite(self._connection):
             given: Any = json.dumps([(issue_id.hex, revision) for issue_id, revision in pairs])
             found = self._connection.exec_driver_sql(_HELD_SQLITE, (given,))
-            self.digests = {(UUID(row[0]), row[1]): row[2] for row in found}
+            self.digests = {(int(row[0], 16), row[1]): row[2] for row in found}
             return
         lists = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         found = self._connection.exec_driver_sql(_HELD_POSTGRESQL, lists)
-        self.digests = {(row[0], row[1]): row[2] for row in found}
+        self.digests = {(row[0].int, row[1]): row[2] for row in found}
 
     def _read_official(self, new: Iterable[Report]) -> None:
         codes = {cell.code for report in new for cell in report.cells[:1]}

@@ -18,7 +18,7 @@ from central_ingest.dedup import Decision, DuplicateRules, Verdict
 from central_ingest.errors import ConflictingReport, UnstorableReport
 from central_ingest.grid import is_official
 from central_ingest.grouping import Grouped, Move, group
-from central_ingest.parsing import Report
+from central_ingest.parsing import INTEGER_MAX, LONG_TEXT_MAX, SHORT_TEXT_MAX, Report
 from central_ingest.store.cells import look_up, official
 from central_ingest.store.desk import (
     NOWHERE,
@@ -35,10 +35,9 @@ from central_ingest.store.desk import (
 from central_ingest.store.numbers import CaseNumbers
 from central_ingest.store.recurrence import came_back, name_former
 from central_ingest.store.writes import Writes
+from contract.messages import IssueReport
 
 CENTRE = "中心 centre"
-_TEXT_MAX = 64
-_INTEGER_MAX = 2**63 - 1
 
 
 class Outcome(StrEnum):
@@ -95,12 +94,15 @@ class Filing:
         issue is of another agent, camera or family: the first one stands. Raises
         UnstorableReport for what no table holds. Nothing has changed then.
         """
-        _check_storable(report)
+        if isinstance(report, IssueReport):  # what is read quickly can be held
+            _check_storable(report)
         digest = hashlib.sha256(body).hexdigest()
-        key = (report.issue_id, report.revision)
+        number = report.issue_id.int
+        key = (number, report.revision)
         if (held := self.desk.digests.get(key)) is not None:
             return _repeated(report, held, digest)
-        known = self.desk.sighting(report.issue_id)
+        again = self.desk.seen_again.get(number)
+        known = self.desk.known.get(number) if again is None else again.sighting
         if known is not None:
             _check_continuity(known, report)
         self.desk.digests[key] = digest
@@ -111,7 +113,7 @@ class Filing:
         if report.revision < known.revision:
             self._show_late(known.case, report)
             return Outcome.LATE
-        if (again := self.desk.seen_again.get(report.issue_id)) is not None:
+        if again is not None:
             self._see_again(again, report)
             return Outcome.UPDATED
         if comes_back(known, report, self._rules.duplicates):
@@ -125,8 +127,11 @@ class Filing:
         self.writes.write(self._connection, self.desk, self._rules.duplicates)
 
     def _see_again(self, again: SeenAgain, report: Report) -> None:
-        _copy(again.sighting, report)
-        self.writes.sightings[report.issue_id] = again.sighting
+        """What else the report says is what the sighting holds."""
+        held = again.sighting
+        held.phase, held.revision, held.score = report.phase.value, report.revision, report.score
+        held.last_seen_at, held.report = report.last_seen_at, report
+        self.writes.sightings[held.issue_id.int] = held
         self.writes.note(again.case_id, Outcome.UPDATED.value)
 
     def _update(self, held: HeldSighting, report: Report) -> None:
@@ -144,7 +149,7 @@ class Filing:
             held.spot = spot_of(held.place, report.family, self._rules.duplicates)
             if held.open:
                 self.desk.find_at(held)
-        self.writes.sightings[held.issue_id] = held
+        self.writes.sightings[held.issue_id.int] = held
 
     def _show_late(self, case: HeldCase, report: Report) -> None:
         """Let what came late show what was missing: the picture and cell do not wait for order."""
@@ -211,7 +216,7 @@ class Filing:
         self._move(grouped.moves, held, case)
         held.case, held.because = case, made.because
         self.desk.add(held)
-        self.writes.sightings[held.issue_id] = held
+        self.writes.sightings[held.issue_id.int] = held
         self._show(case, report)
         if made.verdict is Verdict.PROPOSE:
             self._propose(case, made)
@@ -275,7 +280,7 @@ class Filing:
         """Let sightings follow what a newer issue made clear; a case left empty is merged."""
         own = {0: its_case}
         for move in moves:
-            sighting = self.desk.known[move.issue_id]
+            sighting = self.desk.known[move.issue_id.int]
             before = sighting.case
             if move.to_case is None and move.piece not in own:
                 own[move.piece] = self._like(before)
@@ -283,7 +288,7 @@ class Filing:
             before.sightings.remove(sighting)
             after.sightings.append(sighting)
             sighting.case, sighting.because, sighting.moved = after, move.because, True
-            self.writes.sightings[sighting.issue_id] = sighting
+            self.writes.sightings[sighting.issue_id.int] = sighting
             who = f"{newer.agent_id}/{newer.camera_id}"
             said = f"{before.number} → {after.number}；{who}：{move.because}"
             for case in (before, after):
@@ -319,6 +324,9 @@ def _repeated(report: Report, held: str, digest: str) -> Outcome:
 
 def _check_continuity(known: HeldSighting, report: Report) -> None:
     """An issue keeps its agent, camera and family for its whole life."""
+    said = report.agent_id, report.camera_id, report.family
+    if (known.agent_id, known.camera_id, known.family) == said:
+        return
     for name, before, after in (
         ("agent", known.agent_id, report.agent_id),
         ("camera", known.camera_id, report.camera_id),
@@ -331,23 +339,23 @@ def _check_continuity(known: HeldSighting, report: Report) -> None:
             )
 
 
-def _check_storable(report: Report) -> None:
+def _check_storable(report: IssueReport) -> None:
     """What the contract allows and no table holds. Raises UnstorableReport naming the field."""
-    if report.seq > _INTEGER_MAX or report.revision > _INTEGER_MAX:
-        name = "seq" if report.seq > _INTEGER_MAX else "revision"
+    if report.seq > INTEGER_MAX or report.revision > INTEGER_MAX:
+        name = "seq" if report.seq > INTEGER_MAX else "revision"
         raise UnstorableReport(
-            f"{name} {getattr(report, name)} is too large: at most {_INTEGER_MAX} was expected"
+            f"{name} {getattr(report, name)} is too large: at most {INTEGER_MAX} was expected"
         )
     for named in report.evidence:
-        _check_text("evidence.media_type", named.media_type, _TEXT_MAX)
-        if named.bytes > _INTEGER_MAX:
+        _check_text("evidence.media_type", named.media_type, SHORT_TEXT_MAX)
+        if named.bytes > INTEGER_MAX:
             raise UnstorableReport(f"evidence.bytes {named.bytes} is too large")
-    _check_text("model.name", report.model.name, 2 * _TEXT_MAX)
+    _check_text("model.name", report.model.name, LONG_TEXT_MAX)
     for cell in report.cells[:1]:
-        _check_text("cells.grid_version", cell.grid_version, _TEXT_MAX)
+        _check_text("cells.grid_version", cell.grid_version, SHORT_TEXT_MAX)
     if (part := report.component) is not None:
-        _check_text("component.id", part.id, _TEXT_MAX)
-        _check_text("component.standard", part.standard, _TEXT_MAX)
+        _check_text("component.id", part.id, SHORT_TEXT_MAX)
+        _check_text("component.standard", part.standard, SHORT_TEXT_MAX)
 
 
 def _check_text(name: str, value: str, longest: int) -> None:

@@ -37,7 +37,6 @@ _NEW_CASE = (
     "case_id", "number", "family", "presence_since", "opened_at", "recurs_of", *SHOWN,
     "last_seen_at", "updated_at",
 )  # fmt: skip
-_TIMES = ("last_seen_at", "updated_at")
 _EVIDENCE = (
     "issue_id", "sha256", "kind", "media_type", "bytes", "named_at", "state", "moment",
     "captured_at",
@@ -51,7 +50,7 @@ class Writes:
         self._now = now
         self.reports: list[tuple[Report, bytes, str]] = []
         self.evidence: list[tuple[UUID, Any]] = []
-        self.sightings: dict[UUID, HeldSighting] = {}
+        self.sightings: dict[int, HeldSighting] = {}  # by the integers of their issues' ids
         self.proposals: list[tuple[int, int, str]] = []
         self._left: list[tuple[HeldCase, UUID, dict[str, Any]]] = []
         self._decisions: list[tuple[Any, ...]] = []
@@ -103,26 +102,36 @@ class Writes:
         insert_rows(connection, t.report, _REPORT, rows)
 
     def _write_cases(self, connection: Connection) -> None:
-        opened, shown, turned = [], [], []
+        opened: list[tuple[Any, ...]] = []
+        changed: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
         for case in self._touched.values():
             refresh(case)
-            values, times = case.shown(), (case.last_seen_at, self._now)
             if case.fresh:
                 opened.append(self._opened(case))
-                if case.merged_into is None:
-                    continue
             # When it was seen last, its sightings tell: most reports change nothing else.
-            if values == case.stored:
-                continue
-            # One statement a row: PostgreSQL keeps a copy of it for each.
-            if case.fresh or case.presence == case.stored_presence:
-                shown.append((*times, *values, case.case_id))
-            else:
-                turned.append((*times, *values, self._now, case.case_id))
+            if values := self._changed(case):
+                values |= {"last_seen_at": case.last_seen_at, "updated_at": self._now}
+                changed.setdefault(tuple(values), []).append((*values.values(), case.case_id))
         # What a new case was merged into may be newer still: it is named when all are there.
         insert_rows(connection, t.case, _NEW_CASE, opened)
-        update_rows(connection, t.case, "case_id", (*_TIMES, *SHOWN), shown)
-        update_rows(connection, t.case, "case_id", (*_TIMES, *SHOWN, "presence_since"), turned)
+        # Only what changed: SQLite writes every index anew that a statement has a column of.
+        for names, rows in changed.items():
+            update_rows(connection, t.case, "case_id", names, rows)
+
+    def _changed(self, case: HeldCase) -> dict[str, Any]:
+        """What its row does not say yet of what lists show; of a new one, what it was merged into.
+
+        All in one statement: PostgreSQL keeps a copy of a row for each.
+        """
+        if case.fresh:
+            merged_into = case.merged_into_id
+            return {} if merged_into is None else {"merged_into": merged_into}
+        values = {
+            name: value
+            for name, value, stored in zip(SHOWN, case.shown(), case.stored, strict=True)
+            if value != stored
+        }
+        return values | {"presence_since": self._now} if "presence" in values else values
 
     def _opened(self, case: HeldCase) -> tuple[Any, ...]:
         return (
