@@ -68,6 +68,7 @@ class Plan:
     open_cases: int = 100_000
     flood_per_s: float = 0
     database_url: str | None = None
+    page_cache_mb: int = 1024
 
     @property
     def database(self) -> str:
@@ -194,7 +195,8 @@ def _wait_listening(port: int) -> None:
 
 
 def _write_config(folder: Path, port: int, plan: Plan) -> Path:
-    lines = [f"data: {folder / 'data'}", f"broker: {{port: {port}, share: bench}}"]
+    lines = [f"data: {folder / 'data'}", f"broker: {{port: {port}, share: bench}}",
+             f"ingest: {{page_cache_mb: {plan.page_cache_mb}}}"]  # fmt: skip
     if plan.database_url:
         lines.append(f"database: {{url: '{plan.database_url}'}}")
     path = folder / "centre.yaml"

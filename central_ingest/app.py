@@ -45,6 +45,7 @@ from central_ingest.evidence import EvidenceStore, Shelf
 from central_ingest.ingest import Ingest
 from central_ingest.store import access
 from central_ingest.store.database import (
+    CACHE_MB,
     Engine,
     check_version,
     migrate,
@@ -68,16 +69,17 @@ _RESTART_MAX_S = 30.0
 _RAN_WELL_S = 60.0
 
 
-def open_database(settings: Settings) -> Engine:
+def open_database(settings: Settings, cache_mb: int = CACHE_MB) -> Engine:
     """The database, ready to use: SQLite is brought to this version by itself.
 
+    Each connection to an SQLite file keeps its pages in up to `cache_mb` of memory.
     Raises RefusedToStart when a PostgreSQL database is of another version, StoreUnavailable when
     it cannot be used.
     """
     url = settings.database_url
     if url.startswith("sqlite"):
         _make_folder(settings.data)
-    engine = open_engine(url)
+    engine = open_engine(url, cache_mb)
     if url.startswith("sqlite"):
         migrate(engine)
     else:
@@ -306,7 +308,7 @@ def ingest_command(arguments: Sequence[str]) -> list[str]:
 
 def run_ingest(settings: Settings, worker: str, parent_pid: int | None) -> None:
     """Take reports in until told to stop. Raises RefusedToStart, StoreError."""
-    engine = open_database(settings)
+    engine = open_database(settings, settings.ingest.page_cache_mb)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())

@@ -91,7 +91,8 @@ class IngestSettings(Section):
 
     The broker sends at most `receive_maximum` messages that have no PUBACK. An agent is told at
     most every `receipt_ms` what is held; beyond `agent_per_s` reports a second of one agent are
-    passed over: without a receipt, their agent offers them again.
+    passed over: without a receipt, their agent offers them again. `page_cache_mb` is memory for the
+    pages of an SQLite file, which new reports change all over: what is open should fit.
     """
 
     batch_ms: int = Field(default=5, ge=0, le=5000)
@@ -100,6 +101,7 @@ class IngestSettings(Section):
     receipt_ms: int = Field(default=250, ge=0, le=10_000)
     agent_per_s: float = Field(default=500, ge=1)
     body_max_bytes: int = Field(default=262_144, ge=1024)
+    page_cache_mb: int = Field(default=256, ge=16, le=1_048_576)
 
 
 def _default_limits() -> dict[Category, TimeLimit]:

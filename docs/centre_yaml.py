@@ -31,6 +31,7 @@ MEANINGS = {
     "ingest.receipt_ms": "an agent is told at most this often what is held",
     "ingest.agent_per_s": "reports a second of one agent; beyond, they wait at the agent",
     "ingest.body_max_bytes": "a longer message is quarantined",
+    "ingest.page_cache_mb": "memory for pages of an SQLite file; 1024 for 300,000 open cases",
     "duplicates": "when two issues are one case",
     "duplicates.caps_m": "by family, the farthest that two issues of one case lie apart, metres",
     "duplicates.gap_s": "widens each issue's time: cameras confirm and clear at different speeds; "

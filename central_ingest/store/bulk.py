@@ -8,7 +8,7 @@ keep them: a test compares the two.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -173,7 +173,6 @@ def _dump(value: Any) -> str:
     return _encode_json(value).decode()
 
 
-@lru_cache(maxsize=1024)  # a batch writes its own moment thousands of times
 def _text_of(time: datetime) -> str:
     """A time as SQLite keeps it; all of ours are UTC."""
     if time.tzinfo is not UTC:
@@ -181,8 +180,19 @@ def _text_of(time: datetime) -> str:
     return time.isoformat(" ", "microseconds")[:26]  # without "+00:00"
 
 
-def _time_of(text: str) -> datetime:
-    return datetime.fromisoformat(text + "+00:00")
+def _texts_of_times(times: Values) -> list[str | None]:
+    """A batch writes its own moment thousands of times, which is made a text once."""
+    texts: list[str | None] = []
+    last, text = None, None
+    for time in times:
+        if time is not last:
+            last, text = time, None if time is None else _text_of(time)
+        texts.append(text)
+    return texts
+
+
+def _times_of(texts: Values) -> list[datetime | None]:
+    return [None if text is None else datetime.fromisoformat(text + "+00:00") for text in texts]
 
 
 def _each(convert: Callable[[Any], Any]) -> _Coder:
@@ -200,7 +210,7 @@ def _uuids_of(texts: Values) -> list[UUID | None]:
 
 _CODERS: tuple[tuple[type[Any], _Coder, _Coder], ...] = (
     (Uuid, _texts_of, _uuids_of),
-    (UtcDateTime, _each(_text_of), _each(_time_of)),
+    (UtcDateTime, _texts_of_times, _times_of),
     (JSON, _each(_dump), _each(_decode_json)),
 )
 

@@ -12,6 +12,7 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
@@ -51,6 +52,7 @@ _ALONE_LOCK = 0x6772_6964
 _PARTS_SPACE = 0x6772
 _CHANGES_LOCK = 0x6772_6965
 BUSY_TIMEOUT_S = 30
+CACHE_MB = 256
 # libpq by itself waits for hours on a line whose other end is gone (seconds; milliseconds).
 _NOTICE_A_DEAD_LINE = {
     "connect_timeout": 5,
@@ -70,13 +72,15 @@ _SQLITE = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
-    "cache_size=-262144",
     "wal_autocheckpoint=50000",
 )
 
 
-def open_engine(url: str) -> Engine:
-    """An engine on the centre's database; nothing is connected yet."""
+def open_engine(url: str, cache_mb: int = CACHE_MB) -> Engine:
+    """An engine on the centre's database; nothing is connected yet.
+
+    Each connection to an SQLite file keeps its pages in up to `cache_mb` of memory.
+    """
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True, connect_args=_NOTICE_A_DEAD_LINE)
     engine = create_engine(
@@ -86,16 +90,16 @@ def open_engine(url: str) -> Engine:
         pool_use_lifo=True,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S},
     )
-    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "connect", partial(_set_up_sqlite, cache_mb))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _set_up_sqlite(connection: SqliteConnection, record: Any) -> None:
+def _set_up_sqlite(cache_mb: int, connection: SqliteConnection, record: Any) -> None:
     del record
     # Transactions are begun by us, below: the driver would begin them too late, and as readers.
     connection.isolation_level = None
-    for pragma in _SQLITE:
+    for pragma in (*_SQLITE, f"cache_size={-1024 * cache_mb}"):
         connection.execute(f"PRAGMA {pragma}")
 
 
