@@ -83,7 +83,7 @@ class Arranging:
             )
         day = self._now.astimezone(ZoneInfo(self._rules.timezone)).strftime("%Y%m%d")
         numbers = CaseNumbers(self._connection, self._rules.number, self._rules.source, day)
-        made = empty_like(case, numbers.next_id(), numbers.next_number())
+        made = empty_like(case, *numbers.next())
         numbers.write()
         self._desk.cases[made.case_id] = made
         said = f"{case.number} → {made.number}，{len(taken)} 处所见 sightings"

@@ -271,6 +271,7 @@ class Desk:
     """The rows that a batch may touch, by issue, case, square and component.
 
     `seen_again` holds the issues of which only the sighting is needed; they are not in `known`.
+    `placed` is how many issues are to be placed, each in an open case or in a new one.
     """
 
     def __init__(self, connection: Connection, rules: DuplicateRules) -> None:
@@ -284,6 +285,7 @@ class Desk:
         self.evidence_here: frozenset[str] = frozenset()
         self.official: dict[tuple[str, str], bool] = {}
         self.apart: frozenset[frozenset[UUID]] = frozenset()
+        self.placed = 0
         self._at: dict[int, list[HeldSighting]] = {}
         self._near: dict[tuple[Place, str], tuple[int, ...]] = {}
         self._parts: dict[tuple[str, str, str], list[HeldSighting]] = {}
@@ -296,6 +298,7 @@ class Desk:
         new = [one for one in reports if one.issue_id.int not in there]
         placed = [*new, *(one for one in reports if one.issue_id.int in back)] if back else new
         held = frozenset(self.known) - back
+        self.placed = len({one.issue_id.int for one in placed})
         self._read_around(placed)
         if neighbours := self.known.keys() - held:
             self._read_apart([self.known[number].issue_id for number in neighbours])

@@ -86,6 +86,7 @@ class Filing:
     def prepare(self, reports: Sequence[Report]) -> None:
         """Read what these reports need."""
         self.desk.gather(reports)
+        self._numbers.expect(self.desk.placed)
 
     def take(self, report: Report, body: bytes) -> Outcome:
         """Let one report change its case.
@@ -243,10 +244,10 @@ class Filing:
         return held
 
     def _open_case(self, report: Report) -> HeldCase:
-        place, part = place_of(report), report.component
+        place, part, name = place_of(report), report.component, self._numbers.next()
         case = HeldCase(
-            case_id=self._numbers.next_id(),
-            number=self._numbers.next_number(),
+            case_id=name.case_id,
+            number=name.number,
             category=report.category.value,
             severity=report.severity.value,
             state=CaseState.PENDING.value,
@@ -299,7 +300,7 @@ class Filing:
 
     def _like(self, case: HeldCase) -> HeldCase:
         """A new case at the place of another one."""
-        made = empty_like(case, self._numbers.next_id(), self._numbers.next_number())
+        made = empty_like(case, *self._numbers.next())
         self.desk.cases[made.case_id] = made
         return made
 

@@ -1,20 +1,36 @@
 """Keys and numbers of new cases.
 
 SQLite counts within the transaction, so numbers have no gaps. On PostgreSQL, where several workers
-open cases at the same time, each takes a few keys and numbers at once, for as many as it opens;
-what is left over is a gap.
+open cases at the same time, each takes some keys and numbers at once, half of what it may still
+need; what is left over is a gap.
 """
 
-from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import is_sqlite
-from central_ingest.store.database import end_when_silent
 
-_AT_ONCE_MAX = 64
+
+class CaseName(NamedTuple):
+    """How a case is called: by the database, and by people."""
+
+    case_id: int
+    number: str
+
+
+# In a transaction of its own, so that the counter's row is not held until the cases commit. It need
+# not wait for the disk, for what commits later takes its record along.
+_TAKE = text(
+    "WITH counted AS (INSERT INTO case_number (prefix, last_sequence) VALUES (:prefix, :many)"
+    " ON CONFLICT (prefix) DO UPDATE SET last_sequence = case_number.last_sequence + :many"
+    " RETURNING last_sequence)"
+    " SELECT last_sequence, set_config('synchronous_commit', 'off', true),"
+    " ARRAY(SELECT nextval(pg_get_serial_sequence('\"case\"', 'case_id'))"
+    " FROM generate_series(1, :many)) AS case_ids FROM counted"
+)
 
 
 class CaseNumbers:
@@ -24,81 +40,51 @@ class CaseNumbers:
         self._connection = connection
         self._template, self._source, self._day = template, source, day
         self._prefix = template.format(source=source, yyyymmdd=day, sequence=0)
-        self._sequence: int | None = None
-        self._case_id: int | None = None
-        self._case_ids, self._sequences = _Taken(self._take_ids), _Taken(self._take_sequences)
+        self._expected = self._handed_out = 0
+        self._left: list[tuple[int, int]] = []
+        self._last: tuple[int, int] | None = None
 
-    def next_id(self) -> int:
-        """The key of the next case."""
-        if not is_sqlite(self._connection):
-            return self._case_ids.next()
-        if self._case_id is None:
-            # The transaction holds the file's only write lock, so nobody counts beside us.
-            query = text("SELECT seq FROM sqlite_sequence WHERE name = 'case'")
-            self._case_id = self._connection.execute(query).scalar_one_or_none() or 0
-        self._case_id += 1
-        return self._case_id
+    def expect(self, cases: int) -> None:
+        """Be told how many cases may be opened at most."""
+        self._expected = cases
 
-    def next_number(self) -> str:
-        """The number of the next case."""
-        return self._template.format(
-            source=self._source, yyyymmdd=self._day, sequence=self._next_sequence()
-        )
+    def next(self) -> CaseName:
+        """The name of the next case."""
+        case_id, sequence = self._count() if is_sqlite(self._connection) else self._take()
+        number = self._template.format(source=self._source, yyyymmdd=self._day, sequence=sequence)
+        return CaseName(case_id, number)
 
     def write(self) -> None:
         """Remember how far the count went, where that is not done yet."""
-        if self._sequence is not None:
+        if self._last is not None:
             mine = t.case_number.c.prefix == self._prefix
             self._connection.execute(
-                update(t.case_number).where(mine).values(last_sequence=self._sequence)
+                update(t.case_number).where(mine).values(last_sequence=self._last[1])
             )
 
-    def _next_sequence(self) -> int:
-        if not is_sqlite(self._connection):
-            return self._sequences.next()
-        if self._sequence is None:
-            first = sqlite.insert(t.case_number).values(prefix=self._prefix, last_sequence=0)
-            self._connection.execute(first.on_conflict_do_nothing())
-            row = t.case_number.c
-            query = select(row.last_sequence).where(row.prefix == self._prefix)
-            self._sequence = int(self._connection.execute(query).scalar_one())
-        self._sequence += 1
-        return self._sequence
+    def _count(self) -> tuple[int, int]:
+        """The transaction holds the file's only write lock, so nobody counts beside us."""
+        case_id, sequence = self._last or self._read_last()
+        self._last = case_id + 1, sequence + 1
+        return self._last
 
-    def _take_ids(self, many: int) -> Iterable[int]:
-        query = text(
-            "SELECT nextval(pg_get_serial_sequence('\"case\"', 'case_id'))"
-            " FROM generate_series(1, :many)"
-        )
-        return self._connection.execute(query, {"many": many}).scalars()
+    def _read_last(self) -> tuple[int, int]:
+        query = text("SELECT seq FROM sqlite_sequence WHERE name = 'case'")
+        case_id = self._connection.execute(query).scalar_one_or_none() or 0
+        first = sqlite.insert(t.case_number).values(prefix=self._prefix, last_sequence=0)
+        self._connection.execute(first.on_conflict_do_nothing())
+        row = t.case_number.c
+        of_prefix = select(row.last_sequence).where(row.prefix == self._prefix)
+        return case_id, int(self._connection.execute(of_prefix).scalar_one())
 
-    def _take_sequences(self, many: int) -> Iterable[int]:
-        """In a transaction of its own: the counter's row is not held until the cases commit.
-
-        It need not wait for the disk, for what commits later takes its record along.
-        """
-        row = t.case_number
-        first = postgresql.insert(row).values(prefix=self._prefix, last_sequence=many)
-        more = first.on_conflict_do_update(
-            index_elements=[row.c.prefix], set_={"last_sequence": row.c.last_sequence + many}
-        )
-        with self._connection.engine.begin() as own:
-            end_when_silent(own)
-            own.execute(text("SET LOCAL synchronous_commit = off"))
-            last = int(own.execute(more.returning(row.c.last_sequence)).scalar_one())
-        return range(last - many + 1, last + 1)
-
-
-class _Taken:
-    """Numbers that were taken and not yet handed out; each time twice as many are taken."""
-
-    def __init__(self, take: Callable[[int], Iterable[int]]) -> None:
-        self._take = take
-        self._left: list[int] = []
-        self._many = 1
-
-    def next(self) -> int:
+    def _take(self) -> tuple[int, int]:
         if not self._left:
-            self._left = sorted(self._take(self._many), reverse=True)
-            self._many = min(2 * self._many, _AT_ONCE_MAX)
+            many = max(1, (self._expected - self._handed_out + 1) // 2)
+            engine = self._connection.engine.execution_options(isolation_level="AUTOCOMMIT")
+            with engine.connect() as own:
+                taken = own.execute(_TAKE, {"prefix": self._prefix, "many": many}).one()
+            last = int(taken.last_sequence)
+            sequences = range(last - many + 1, last + 1)
+            self._left = sorted(zip(taken.case_ids, sequences, strict=True), reverse=True)
+        self._handed_out += 1
         return self._left.pop()

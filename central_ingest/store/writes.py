@@ -37,6 +37,8 @@ _NEW_CASE = (
     "case_id", "number", "family", "presence_since", "opened_at", "recurs_of", *SHOWN,
     "last_seen_at", "updated_at",
 )  # fmt: skip
+# Of what lists show: what lists are filtered by, or names another case.
+_SELDOM = {"category", "severity", "state", "cell_code", "merged_into"}
 _EVIDENCE = (
     "issue_id", "sha256", "kind", "media_type", "bytes", "named_at", "state", "moment",
     "captured_at",
@@ -114,24 +116,33 @@ class Writes:
                 changed.setdefault(tuple(values), []).append((*values.values(), case.case_id))
         # What a new case was merged into may be newer still: it is named when all are there.
         insert_rows(connection, t.case, _NEW_CASE, opened)
-        # Only what changed: SQLite writes every index anew that a statement has a column of.
         for names, rows in changed.items():
             update_rows(connection, t.case, "case_id", names, rows)
 
     def _changed(self, case: HeldCase) -> dict[str, Any]:
-        """What its row does not say yet of what lists show; of a new one, what it was merged into.
+        """What of its row to write, in one statement: PostgreSQL keeps a copy of a row for each.
 
-        All in one statement: PostgreSQL keeps a copy of a row for each.
+        Without the columns of an index where none of them changed, for SQLite writes every index
+        anew that a statement has a column of.
         """
         if case.fresh:
             merged_into = case.merged_into_id
             return {} if merged_into is None else {"merged_into": merged_into}
-        values = {
-            name: value
-            for name, value, stored in zip(SHOWN, case.shown(), case.stored, strict=True)
-            if value != stored
+        shown = case.shown()
+        if shown == case.stored:
+            return {}
+        values = dict(zip(SHOWN, shown, strict=True))
+        changed = {
+            name for name, stored in zip(SHOWN, case.stored, strict=True) if values[name] != stored
         }
-        return values | {"presence_since": self._now} if "presence" in values else values
+        if not changed & _SELDOM:
+            for name in _SELDOM:
+                del values[name]
+        if "presence" in changed:
+            values["presence_since"] = self._now
+        else:
+            del values["presence"]
+        return values
 
     def _opened(self, case: HeldCase) -> tuple[Any, ...]:
         return (
