@@ -26,8 +26,8 @@ def spot(place: Place, family: Family, *, coarse: bool) -> int:
     return _number(family, coarse, row, _column(place.lon, 0.0, row, size_m))
 
 
-def spots_around(place: Place, family: Family, radius_m: float, *, coarse: bool) -> Iterator[int]:
-    """The numbers of all squares that reach into `radius_m` around `place`."""
+def spots_around(place: Place, family: Family, radius_m: float, *, coarse: bool) -> Iterator[range]:
+    """The numbers of all squares that reach into `radius_m` around `place`, row by row."""
     size_m = COARSE_M if coarse else FINE_M
     north_m = EARTH_RADIUS_M * math.radians(place.lat)
     first = math.floor((north_m - radius_m) / size_m)
@@ -36,7 +36,7 @@ def spots_around(place: Place, family: Family, radius_m: float, *, coarse: bool)
         west = _column(place.lon, -radius_m, row, size_m)
         east = _column(place.lon, radius_m, row, size_m)
         number = _number(family, coarse, row, west)
-        yield from range(number, number + east - west + 1)
+        yield range(number, number + east - west + 1)
 
 
 def _column(lon: float, east_m: float, row: int, size_m: float) -> int:

@@ -67,9 +67,10 @@ def update_rows(
 def select_rows(
     connection: Connection, table: Table, names: tuple[str, ...], where: str, keys: Iterable[Any]
 ) -> list[tuple[Any, ...]]:
-    """Rows whose condition `where` holds for any of `keys`; `where` has `{keys}` once.
+    """Rows whose condition `where` holds for any of `keys`.
 
-    Keys are UUIDs, integers or texts, all of one kind.
+    Keys are UUIDs, integers or texts, all of one kind. `where` has them once, as what a column is
+    compared with (`{keys}`) or as a table of one column, `value` (`{given}`).
     """
     listed = list(keys)
     if not listed:
@@ -77,15 +78,16 @@ def select_rows(
     columns = _columns(table, names)
     if is_sqlite(connection):
         plain = [key.hex for key in listed] if isinstance(listed[0], UUID) else listed
-        inside, given = "IN (SELECT value FROM json_each(?))", _dump(plain)
-        found = connection.exec_driver_sql(
-            _select_statement(table, names, True, where).format(keys=inside), (given,)
+        statement = _select_statement(table, names, True, where).format(
+            keys="IN (SELECT value FROM json_each(?))", given="json_each(?) AS given"
         )
+        found = connection.exec_driver_sql(statement, (_dump(plain),))
         return _coded(found.all(), _coders(columns)[1])
-    found = connection.exec_driver_sql(
-        _select_statement(table, names, False, where).format(keys=_any_of(listed[0])),
-        (_array(listed),),
+    array = f"%s::{_array_type(listed[0])}[]"
+    statement = _select_statement(table, names, False, where).format(
+        keys=f"= ANY({array})", given=f"unnest({array}) AS given(value)"
     )
+    found = connection.exec_driver_sql(statement, (_array(listed),))
     return [tuple(row) for row in found]
 
 
@@ -159,9 +161,8 @@ def _value(column: Column[Any]) -> str:
     return f"decode({name}, 'base64')" if isinstance(column.type, LargeBinary) else name
 
 
-def _any_of(key: Any) -> str:
-    kind = {UUID: "UUID", int: "BIGINT"}.get(type(key), "TEXT")
-    return f"= ANY(%s::{kind}[])"
+def _array_type(key: Any) -> str:
+    return {UUID: "UUID", int: "BIGINT"}.get(type(key), "TEXT")
 
 
 def _array(keys: list[Any]) -> Any:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -53,6 +54,14 @@ _HELD_POSTGRESQL = (
     "SELECT issue_id, revision, body_sha256 FROM report WHERE (issue_id, revision) IN "
     "(SELECT * FROM unnest(%s::UUID[], %s::BIGINT[]))"
 )
+# A row of squares has numbers without gaps. PostgreSQL would guess that a join by ranges finds most
+# of the table, and read all of it, were its result not made an array.
+_IN_ROWS = (
+    "(SELECT case_id FROM {given} CROSS JOIN sighting"
+    " WHERE {open} AND spot BETWEEN given.value AND given.value + %d)"
+)
+_IN_ROWS_SQLITE = f"case_id IN {_IN_ROWS}"
+_IN_ROWS_POSTGRESQL = f"case_id = ANY(ARRAY{_IN_ROWS})"
 LIVE = {Phase.RAISED.value, Phase.UPDATED.value}
 _CLOSED = CaseState.CLOSED.value
 _PHASES = {phase.value: phase for phase in Phase}
@@ -213,8 +222,8 @@ def spot_of(place: Place | None, family: Family, rules: DuplicateRules) -> int |
     return spot(place, family, coarse=place.error_m > rules.cap_m(family))
 
 
-def near(place: Place, family: Family, rules: DuplicateRules) -> Iterator[int]:
-    """All squares that may hold what matters for a new issue at `place`.
+def near(place: Place, family: Family, rules: DuplicateRules) -> Iterator[range]:
+    """All squares that may hold what matters for a new issue at `place`, row by row.
 
     Twice the cap, for what lies near its neighbours decides too (`grouping`); farther only where a
     position is too coarse to merge.
@@ -287,7 +296,7 @@ class Desk:
         self.apart: frozenset[frozenset[UUID]] = frozenset()
         self.placed = 0
         self._at: dict[int, list[HeldSighting]] = {}
-        self._near: dict[tuple[Place, str], tuple[int, ...]] = {}
+        self._near: dict[tuple[Place, str], tuple[range, ...]] = {}
         self._parts: dict[tuple[str, str, str], list[HeldSighting]] = {}
 
     def gather(self, reports: Collection[Report]) -> None:
@@ -398,10 +407,10 @@ class Desk:
         found: dict[int, HeldCase] = {}
         place = sighting.place
         if place is not None:
-            squares = self._near.get((place, sighting.family))
-            if squares is None:
-                squares = tuple(near(place, Family(sighting.family), self._rules))
-            for square in squares:
+            rows = self._near.get((place, sighting.family))
+            if rows is None:
+                rows = tuple(near(place, Family(sighting.family), self._rules))
+            for square in chain.from_iterable(rows):
                 for other in self._at.get(square, ()):
                     found[other.case.case_id] = other.case
         if (part := sighting.component) is not None:
@@ -410,19 +419,27 @@ class Desk:
         return [case for case in found.values() if case.open]
 
     def _read_around(self, new: Iterable[Report]) -> None:
-        squares: set[int] = set()
+        rows: set[range] = set()
         parts: set[str] = set()
         for report in new:
             place = place_of(report)
             if place is not None:
                 around = tuple(near(place, report.family, self._rules))
                 self._near[place, report.family] = around
-                squares.update(around)
+                rows.update(around)
             if report.component is not None:
                 parts.add(report.component.id)
-        inside = "case_id IN (SELECT case_id FROM sighting WHERE {{open}} AND {column} {{keys}})"
-        self._read(inside.format(column="spot"), squares)
-        self._read(inside.format(column="component_id"), parts)
+        self._read_rows(rows)
+        of_parts = "case_id IN (SELECT case_id FROM sighting WHERE {open} AND component_id {keys})"
+        self._read(of_parts, parts)
+
+    def _read_rows(self, rows: Collection[range]) -> None:
+        """Read the cases in these rows of squares; what lies a few squares beyond comes along."""
+        if not rows:
+            return
+        beyond = max(map(len, rows)) - 1
+        where = _IN_ROWS_SQLITE if is_sqlite(self._connection) else _IN_ROWS_POSTGRESQL
+        self._read(where % beyond, {row.start for row in rows})
 
     def _read_apart(self, issue_ids: Collection[UUID]) -> None:
         names = ("issue_id", "other_issue_id")

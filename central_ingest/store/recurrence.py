@@ -48,7 +48,7 @@ def note_recurrences(
     """Link each new case to the newest closed one of its category within reach, and say why."""
     unnamed = [case for case in opened if case.sightings and case.recurs_of is None]
     placed = [case for case in unnamed if _exact(case, rules)]
-    squares = {square for case in placed for square in _squares(case, rules)}
+    squares = {square for case in placed for row in _squares(case, rules) for square in row}
     # Only closed cases have a square; asked for the state too, SQLite would read all of those.
     found = select_rows(connection, t.case, _NAMES, "spot {keys}", squares)
     since = now - timedelta(hours=rules.recurs_within_h)
@@ -89,6 +89,6 @@ def _place(case: HeldCase) -> Place:
     return Place(first.lon or 0.0, first.lat or 0.0, first.error_m or 0.0)
 
 
-def _squares(case: HeldCase, rules: DuplicateRules) -> Iterable[int]:
+def _squares(case: HeldCase, rules: DuplicateRules) -> Iterable[range]:
     family = Family(case.family)
     return spots_around(_place(case), family, rules.cap_m(family), coarse=False)
