@@ -8,7 +8,7 @@ keep them: a test compares the two.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -174,6 +174,7 @@ def _dump(value: Any) -> str:
     return _encode_json(value).decode()
 
 
+@lru_cache(maxsize=16_384)  # an issue's reports name the same beginning again and again
 def _text_of(time: datetime) -> str:
     """A time as SQLite keeps it; all of ours are UTC."""
     if time.tzinfo is not UTC:
