@@ -38,7 +38,7 @@ _NEW_CASE = (
     "last_seen_at", "updated_at",
 )  # fmt: skip
 # Of what lists show: what lists are filtered by, or names another case.
-_SELDOM = {"category", "severity", "state", "cell_code", "merged_into"}
+SELDOM = {"category", "severity", "state", "cell_code", "merged_into"}
 _EVIDENCE = (
     "issue_id", "sha256", "kind", "media_type", "bytes", "named_at", "state", "moment",
     "captured_at",
@@ -135,8 +135,8 @@ class Writes:
         changed = {
             name for name, stored in zip(SHOWN, case.stored, strict=True) if values[name] != stored
         }
-        if not changed & _SELDOM:
-            for name in _SELDOM:
+        if not changed & SELDOM:
+            for name in SELDOM:
                 del values[name]
         if "presence" in changed:
             values["presence_since"] = self._now

@@ -56,6 +56,15 @@ def test_sqlite_is_set_up_to_survive_a_crash(engine: Engine, pragma: str, value:
         assert connection.execute(text(f"PRAGMA {pragma}")).scalar_one() == value
 
 
+def test_each_connection_to_a_sqlite_file_gets_the_memory_that_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    opened = open_engine(f"sqlite:///{tmp_path / 'centre.db'}", cache_mb=64)
+    with reading(opened) as connection:
+        assert connection.execute(text("PRAGMA cache_size")).scalar_one() == -64 * 1024
+    opened.dispose()
+
+
 def test_a_failed_transaction_leaves_nothing(engine: Engine) -> None:
     def fail_half_way() -> None:
         with writing(engine) as connection:

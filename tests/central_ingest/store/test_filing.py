@@ -1,12 +1,13 @@
 """From reports to cases: any order, any repeat, one result."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from central_ingest.cases import CaseState, Presence
 from central_ingest.dedup import Place
@@ -18,6 +19,7 @@ from central_ingest.store.database import Engine, reading, writing
 from central_ingest.store.filing import FilingRules, Outcome, file_report
 from central_ingest.store.queries import decide, get_case, list_cases
 from central_ingest.store.views import CaseDetail, CaseSummary
+from central_ingest.store.writes import SELDOM
 from contract.catalogue import Category
 from contract.messages import IssueReport, encode
 
@@ -40,6 +42,19 @@ def cases(engine: Engine, **wanted: Any) -> list[CaseSummary]:
         return list_cases(connection, **wanted)
 
 
+@contextmanager
+def statements(engine: Engine) -> Iterator[list[str]]:
+    """What the database is told meanwhile."""
+    said: list[str] = []
+
+    def hear(*told: Any) -> None:
+        said.append(told[2])
+
+    event.listen(engine, "before_cursor_execute", hear)
+    yield said
+    event.remove(engine, "before_cursor_execute", hear)
+
+
 def detail(engine: Engine, case_id: int = 1) -> CaseDetail:
     with reading(engine) as connection:
         return get_case(connection, case_id)
@@ -56,6 +71,31 @@ def test_a_first_report_opens_a_pending_case(
     assert case.cameras == ("cam-01",)
     assert case.still is not None
     assert (case.still.kind, case.still.state) == ("still_marked", "pending")
+
+
+@pytest.mark.parametrize(
+    ("number", "changes", "written"),
+    [
+        (2, {"camera_id": "cam-02", "north_m": 1, "after_s": 3}, {"sighting_count"}),
+        (1, {"revision": 2, "phase": "cleared"}, {"sighting_count", "presence"}),
+        (1, {"revision": 2, "category": "manhole_missing"}, {"sighting_count", *SELDOM}),
+    ],
+)
+def test_the_columns_of_indexes_are_written_only_where_one_changed(
+    engine: Engine,
+    report: MakeReport,
+    file: File,
+    number: int,
+    changes: dict[str, Any],
+    written: set[str],
+) -> None:
+    cover = {"category": "manhole_damaged"}
+    file(report(1, **cover))
+    with statements(engine) as said:
+        file(report(number, **cover | changes))
+    (update,) = (one for one in said if one.startswith('UPDATE "case"'))
+    named = {"sighting_count", "presence", *SELDOM}
+    assert {name for name in named if f'"{name}" =' in update} == written
 
 
 def test_numbers_count_through_the_citys_day(
