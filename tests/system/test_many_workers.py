@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import event, func, insert, select, text
 
 from benchmarks.traffic import Sent, Traffic
 from central_ingest.store import tables as t
@@ -22,6 +22,7 @@ from central_ingest.store.database import (
     reading,
     writing,
 )
+from central_ingest.store.numbers import CaseNumbers
 from central_ingest.store.queries import changes_since, count_everything, note_change
 
 pytestmark = pytest.mark.system
@@ -112,6 +113,19 @@ def test_families_are_filed_side_by_side_and_each_by_one_worker(shared: Engine) 
             pass
         with pytest.raises(PartTaken), writing(shared, "vendor", wait=False):
             pass
+
+
+def test_a_batch_takes_many_names_at_a_time_and_leaves_few_unused(shared: Engine) -> None:
+    with shared.connect() as connection:
+        numbers = CaseNumbers(connection, "{source}{yyyymmdd}{sequence:05d}", "SP", "20260701")
+        asked = []
+        event.listen(shared, "before_cursor_execute", lambda *told: asked.append(told[2]))
+        numbers.expect(100)
+        first = [numbers.next() for _ in range(70)]
+        after = CaseNumbers(connection, "{source}{yyyymmdd}{sequence:05d}", "SP", "20260701").next()
+    assert len({name.case_id for name in first}) == len({name.number for name in first}) == 70
+    assert 70 < int(after.number[-5:]) <= 100
+    assert len(asked) <= 4
 
 
 def test_what_people_do_waits_for_all_filing(shared: Engine) -> None:
