@@ -11,7 +11,7 @@ from benchmarks.traffic import Traffic, Truth
 from central_ingest.packets import PacketReader
 
 GOOD: dict[str, Any] = {
-    "plan": {"database": "sqlite"},
+    "plan": {"database": "sqlite", "flood_per_s": 0},
     "committed_per_s": 10**6,
     "report_to_receipt_s": {"p99": 0.01},
     "lost": 0,
@@ -93,6 +93,11 @@ def test_a_recording_holds_whole_packets_in_order(tmp_path: Path) -> None:
 
 def test_a_good_run_passes_its_floors() -> None:
     assert failed(GOOD) is None
+
+
+def test_a_flood_is_not_asked_how_much_can_be_taken_in() -> None:
+    flood = {"plan": {"database": "sqlite", "flood_per_s": 4000}, "committed_per_s": 1}
+    assert failed(GOOD | flood) is None
 
 
 @pytest.mark.parametrize(

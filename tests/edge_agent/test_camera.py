@@ -198,13 +198,16 @@ def test_frames_that_nobody_needs_yet_are_decoded_together_each_with_its_own_mom
     clip: MakeClip, watch: Watch, until: Until
 ) -> None:
     counts: list[int] = []
+    named = threading.Event()
 
     def needed_at_the_22nd(_at: Instant) -> float:
+        assert named.wait(30)
         counts.append(len(watched.frames))
         return 0.0 if len(counts) == 22 else 1.0
 
     path = clip(frames=30, keyframe_every=30)
     watched = watch(str(path), wait_s=needed_at_the_22nd)
+    named.set()
     until(lambda: not watched.thread.is_alive(), "the end")
     assert len(watched.frames) == 30
     # The first at once; then as many as a burst holds, or until one is needed.
