@@ -72,7 +72,7 @@ class QuickPosition(Struct, frozen=True, gc=False):
 class QuickCell(Struct, frozen=True, gc=False):
     """`CellRef` of the contract."""
 
-    code: str
+    code: _Short
     grid_version: _Short
 
     def __post_init__(self) -> None:
@@ -107,7 +107,7 @@ class QuickModel(Struct, frozen=True, gc=False):
     """`ModelRef` of the contract."""
 
     name: _Long
-    sha256: str
+    sha256: _Short
 
     def __post_init__(self) -> None:
         if not _is_sha256(self.sha256):
@@ -118,10 +118,10 @@ class QuickReport(Struct, frozen=True, gc=False, kw_only=True):
     """`IssueReport` of the contract, in its canonical form; unknown fields are passed over."""
 
     schema_: Literal["issue/1.0"] = field(default="issue/1.0", name="schema")
-    city: str
-    agent_id: str
-    camera_id: str
-    preset_id: str | None = None
+    city: _Short
+    agent_id: _Short
+    camera_id: _Short
+    preset_id: _Short | None = None
     outbox_id: UUID
     seq: _Positive
     issue_id: UUID
@@ -145,7 +145,7 @@ class QuickReport(Struct, frozen=True, gc=False, kw_only=True):
     component: QuickComponent | None = None
     evidence: tuple[QuickEvidence, ...] = ()
     model: QuickModel
-    config_sha256: str
+    config_sha256: _Short
 
     def __post_init__(self) -> None:
         x1, y1, x2, y2 = self.box_xyxyn
@@ -175,7 +175,8 @@ def _is_canonical(time: datetime) -> bool:
     return time.tzinfo is UTC and time.microsecond % 1000 == 0 and known
 
 
-# A city has few names, cells, models and settings, and each of them comes again and again.
+# A city has few names, cells, models and settings, and each of them comes again and again. Only
+# short texts get here, so that nobody can fill the memory with what is remembered.
 @lru_cache(maxsize=20_000)
 def _is_name(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", text) is not None

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from central_ingest import parsing
 from central_ingest.parsing import (
     QuickCell,
     QuickClock,
@@ -25,6 +26,7 @@ from central_ingest.parsing import (
 from contract import messages
 from contract.messages import IssueReport
 
+REMEMBERING = (parsing._is_name, parsing._is_code, parsing._is_sha256)
 EXAMPLES = Path(messages.__file__).parent / "examples"
 RAISED: dict[str, Any] = json.loads((EXAMPLES / "issue-1.0-raised.json").read_text())
 RAISED["evidence"][0] |= {"moment": "raised", "captured_at": "2026-07-01T08:30:08.250Z"}
@@ -139,6 +141,18 @@ def test_no_odd_value_anywhere_is_read_in_two_ways(path: tuple[Any, ...]) -> Non
             report = as_contract(body)
             assert report is not None, value
             assert_equal(quick, report)
+
+
+@pytest.mark.parametrize(
+    "path", [("city",), ("agent_id",), ("camera_id",), ("preset_id",), ("config_sha256",), ("model", "sha256"), ("cells", 0, "code")]
+)  # fmt: skip
+def test_no_long_text_is_remembered(path: tuple[Any, ...]) -> None:
+    long = json.dumps(changed(path, "".join(map(str, path)).ljust(70, "a"), drop=False)).encode()
+    plain = json.dumps(RAISED).encode()
+    assert read_quickly(plain) is not None
+    known = [remembers.cache_info().currsize for remembers in REMEMBERING]
+    assert read_quickly(long) is None
+    assert [remembers.cache_info().currsize for remembers in REMEMBERING] == known
 
 
 @pytest.mark.parametrize(
