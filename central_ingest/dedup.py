@@ -15,7 +15,7 @@ kilometre). Positions are WGS-84/CGCS2000 degrees.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
@@ -121,11 +121,39 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Why two sightings may be one; `firm` where nothing speaks against it."""
+    """Why two sightings may be one, in numbers; `firm` where nothing speaks against it.
+
+    `component` is the one that both are of; what follows it counts only where that is None.
+    """
 
     firm: bool
-    distance_m: float
-    match: Match
+    gap_s: float
+    distance_m: float = 0.0
+    component: tuple[str, str] | None = None
+    limit_m: float = 0.0
+    cap_m: float = 0.0
+    errors_m: tuple[float, float] = (0.0, 0.0)
+
+    def match(self, case: OpenCase) -> Match:
+        """The case that one of the two is part of, with the reason in words."""
+        apart = f"相隔 {self.gap_s:.0f} s apart" if self.gap_s else "同时 at the same time"
+        if self.component is not None:
+            component_id, standard = self.component
+            because = (
+                f"与案卷 {case.number} 为同一部件 same component {component_id} ({standard})"
+                f" as the case, {apart}"
+            )
+            return Match(case.case_id, because)
+        one_m, other_m = self.errors_m
+        errors = f"{one_m:.1f} + {other_m:.1f} m"
+        because = (
+            f"距案卷 {case.number} {self.distance_m:.1f} m（限 {self.limit_m:.1f} m），"
+            f"误差 {errors}，同类。 {self.distance_m:.1f} m from the case, "
+            f"limit {self.limit_m:.1f} m, errors {errors}, same family, {apart}"
+        )
+        if not self.firm:
+            because += f"; 误差超过上限 an error is above the {self.cap_m:g} m cap"
+        return Match(case.case_id, because)
 
 
 def distance_m(one: Place, other: Place) -> float:
@@ -160,15 +188,17 @@ def decide(
     does not matter.
     """
     found = [
-        finding
+        (finding, case)
         for case in cases
         if not _excluded(issue, case, cannot_link)
         if (finding := _compare(issue, case, rules)) is not None
     ]
-    found.sort(key=lambda finding: (finding.distance_m, finding.match.case_id))
-    firm = [finding for finding in found if finding.firm]
+    found.sort(key=lambda one: (one[0].distance_m, one[1].case_id))
+    firm = [one for one in found if one[0].firm]
     if len(firm) == 1:
-        return Decision(Verdict.SAME, (firm[0].match,), firm[0].match.because)
+        finding, case = firm[0]
+        match = finding.match(case)
+        return Decision(Verdict.SAME, (match,), match.because)
     if firm:
         why = f"{len(firm)} 个在办案卷均符合 open cases qualify"
         return _propose(firm, why, rules)
@@ -183,8 +213,10 @@ def _why_new(nearby: int) -> str:
     return f"新案卷：附近 {nearby} 个在办案卷，均不符合。 new case: {nearby} open nearby, no match"
 
 
-def _propose(found: Sequence[Finding], why: str, rules: DuplicateRules) -> Decision:
-    matches = tuple(finding.match for finding in found[: rules.proposals_max])
+def _propose(
+    found: Sequence[tuple[Finding, OpenCase]], why: str, rules: DuplicateRules
+) -> Decision:
+    matches = tuple(finding.match(case) for finding, case in found[: rules.proposals_max])
     said = "; ".join(match.because for match in matches)
     return Decision(
         Verdict.PROPOSE, matches, f"新案卷，建议归并 new case, merge proposed: {why}: {said}"
@@ -209,64 +241,44 @@ def seen_apart(issue: Sighting, other: Sighting) -> bool:
 def _compare(issue: Sighting, case: OpenCase, rules: DuplicateRules) -> Finding | None:
     """The best reason why `issue` belongs to `case`, or None."""
     findings = [
-        finding
-        for other in case.sightings
-        if (finding := compare(issue, other, case, rules)) is not None
+        finding for other in case.sightings if (finding := compare(issue, other, rules)) is not None
     ]
     return min(findings, key=lambda found: (not found.firm, found.distance_m), default=None)
 
 
-def compare(
-    issue: Sighting, other: Sighting, case: OpenCase, rules: DuplicateRules
-) -> Finding | None:
+def compare(issue: Sighting, other: Sighting, rules: DuplicateRules) -> Finding | None:
     """Whether two sightings may be one by family, time, component and distance, or None."""
     if issue.family is not other.family or not _overlap(issue, other, rules):
         return None
-    apart = _apart(_gap_s(issue, other))
     if issue.component is not None and issue.component == other.component:
-        component_id, standard = issue.component
-        because = (
-            f"与案卷 {case.number} 为同一部件 same component {component_id} ({standard})"
-            f" as the case, {apart}"
-        )
-        return Finding(firm=True, distance_m=0.0, match=Match(case.case_id, because))
+        return Finding(firm=True, gap_s=_gap_s(issue, other), component=issue.component)
     if issue.place is None or other.place is None:
         return None
-    return _compare_places((issue.place, other.place), issue.family, (case, apart), rules)
-
-
-def _apart(gap_s: float) -> str:
-    return f"相隔 {gap_s:.0f} s apart" if gap_s else "同时 at the same time"
-
-
-def _compare_places(
-    places: tuple[Place, Place], family: Family, said: tuple[OpenCase, str], rules: DuplicateRules
-) -> Finding | None:
-    (one, other), (case, apart) = places, said
-    apart_m, cap_m = distance_m(one, other), rules.cap_m(family)
-    reach_m = 2 * math.hypot(one.error_m, other.error_m)
-    coarse = max(one.error_m, other.error_m) > cap_m
+    one, other_place, cap_m = issue.place, other.place, rules.cap_m(issue.family)
+    apart_m = distance_m(one, other_place)
+    reach_m = 2 * math.hypot(one.error_m, other_place.error_m)
+    coarse = max(one.error_m, other_place.error_m) > cap_m
     if apart_m > reach_m or apart_m > (rules.propose_within_m if coarse else cap_m):
         return None
-    limit_m, errors = min(reach_m, cap_m), f"{one.error_m:.1f} + {other.error_m:.1f} m"
-    because = (
-        f"距案卷 {case.number} {apart_m:.1f} m（限 {limit_m:.1f} m），误差 {errors}，同类。 "
-        f"{apart_m:.1f} m from the case, limit {limit_m:.1f} m, errors {errors}, same family, "
-        f"{apart}"
+    return Finding(
+        firm=not coarse,
+        gap_s=_gap_s(issue, other),
+        distance_m=apart_m,
+        limit_m=min(reach_m, cap_m),
+        cap_m=cap_m,
+        errors_m=(one.error_m, other_place.error_m),
     )
-    if coarse:
-        because += f"; 误差超过上限 an error is above the {cap_m:g} m cap"
-    return Finding(firm=not coarse, distance_m=apart_m, match=Match(case.case_id, because))
 
 
 def _overlap(issue: Sighting, other: Sighting, rules: DuplicateRules) -> bool:
-    reach, gap = timedelta(seconds=rules.reach_s), timedelta(seconds=rules.gap_s)
+    return _begins_in_time(issue, other, rules) and _begins_in_time(other, issue, rules)
 
-    def end(sighting: Sighting) -> datetime:
-        ended = sighting.phase is Phase.CLEARED
-        return sighting.last_seen_at + (gap if ended else max(reach, gap))
 
-    return issue.first_seen_at <= end(other) and other.first_seen_at <= end(issue)
+def _begins_in_time(one: Sighting, other: Sighting, rules: DuplicateRules) -> bool:
+    """Whether `one` began before `other` was over, as far as that is known."""
+    late_s = (one.first_seen_at - other.last_seen_at).total_seconds()
+    ended = other.phase is Phase.CLEARED
+    return late_s <= (rules.gap_s if ended else max(rules.reach_s, rules.gap_s))
 
 
 def _gap_s(issue: Sighting, other: Sighting) -> float:

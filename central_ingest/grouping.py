@@ -19,6 +19,7 @@ from uuid import UUID
 from central_ingest.dedup import (
     Decision,
     DuplicateRules,
+    Finding,
     Match,
     OpenCase,
     Sighting,
@@ -65,10 +66,10 @@ class _Group:
 
 @dataclass(frozen=True, slots=True)
 class _Edge:
-    distance_m: float
+    seen: Finding
     one: int
     other: int
-    because: str
+    case: OpenCase
 
 
 def group(
@@ -97,7 +98,7 @@ def group(
 
 def _in_reach(issue: Sighting, cases: Sequence[OpenCase], rules: DuplicateRules) -> bool:
     return any(
-        (found := compare(issue, other, case, rules)) is not None and found.firm
+        (found := compare(issue, other, rules)) is not None and found.firm
         for case in cases
         for other in case.sightings
     )
@@ -143,13 +144,13 @@ class _Work:
         for one, other in combinations(range(len(self._groups)), 2):
             for a in self._groups[one].members:
                 for b in self._groups[other].members:
-                    case = self._case_of.get(b.issue_id) or self._case_of[a.issue_id]
-                    seen = compare(a, b, case, self._rules)
+                    seen = compare(a, b, self._rules)
                     if seen is not None and seen.firm:
+                        case = self._case_of.get(b.issue_id) or self._case_of[a.issue_id]
                         pair = sorted((a.issue_id, b.issue_id))
-                        found.append((seen.distance_m, pair, one, other, seen.match.because))
+                        found.append((seen.distance_m, pair, _Edge(seen, one, other, case)))
         found.sort(key=lambda edge: edge[:2])
-        return [_Edge(d, one, other, because) for d, _, one, other, because in found]
+        return [edge for _, _, edge in found]
 
     def join(self) -> None:
         """Join groups along their nearest pairs."""
@@ -194,7 +195,7 @@ class _Work:
         """Whether one side also qualifies for a group that cannot be part of the same case."""
         mine = {self._root(edge.one), self._root(edge.other)}
         for rival in edges:
-            if rival.distance_m >= RIVAL_RATIO * edge.distance_m:
+            if rival.seen.distance_m >= RIVAL_RATIO * edge.seen.distance_m:
                 return False
             theirs = {self._root(rival.one), self._root(rival.other)}
             if len(theirs & mine) != 1 or len(theirs) == 1:
@@ -245,19 +246,18 @@ class _Work:
                 yield Move(issue_id, case.case_id, owners[root], root, why)
 
     def _nearest(self, home: int, case_id: int | None) -> Match:
-        number = next(case.number for case in self._cases if case.case_id == case_id)
+        case = next(case for case in self._cases if case.case_id == case_id)
         found = [
             seen
             for other in self._groups[home].members
             if other is not self._issue
-            if (case := self._case_of[other.issue_id])
-            if (seen := compare(self._issue, other, replace(case, number=number), self._rules))
+            if (seen := compare(self._issue, other, self._rules)) is not None
         ]
         best = min(found, key=lambda seen: (not seen.firm, seen.distance_m), default=None)
         if best is None:
-            why = f"与案卷 {number} 中的问题相符。 matches an issue of the case"
-            return Match(case_id or 0, why)
-        return replace(best.match, case_id=case_id or 0)
+            why = f"与案卷 {case.number} 中的问题相符。 matches an issue of the case"
+            return Match(case.case_id, why)
+        return best.match(case)
 
     def _doubts(self, home: int, owners: Mapping[int, int | None]) -> list[Match]:
         found: dict[int, Match] = {}
@@ -265,7 +265,7 @@ class _Work:
             pair = {self._root(edge.one), self._root(edge.other)}
             for root in pair - {home} if home in pair else ():
                 if (case_id := owners[root]) is not None:
-                    found.setdefault(case_id, Match(case_id, edge.because))
+                    found.setdefault(case_id, replace(edge.seen.match(edge.case), case_id=case_id))
         return list(found.values())
 
 
