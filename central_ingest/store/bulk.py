@@ -65,26 +65,34 @@ def update_rows(
 
 
 def select_rows(
-    connection: Connection, table: Table, names: tuple[str, ...], where: str, keys: Iterable[Any]
+    connection: Connection,
+    table: Table,
+    names: tuple[str, ...],
+    where: str,
+    keys: Iterable[Any],
+    *,
+    beside: tuple[Table, tuple[str, ...], str] | None = None,
 ) -> list[tuple[Any, ...]]:
     """Rows whose condition `where` holds for any of `keys`.
 
     Keys are UUIDs, integers or texts, all of one kind. `where` has them once, as what a column is
-    compared with (`{keys}`) or as a table of one column, `value` (`{given}`).
+    compared with (`{keys}`) or as a table of one column, `value` (`{given}`). `beside` is another
+    table, what to read of it too, and the column by which its one row is found.
     """
     listed = list(keys)
     if not listed:
         return []
-    columns = _columns(table, names)
+    columns = _columns(table, names) + (_columns(*beside[:2]) if beside else ())
+    source = _source(table, beside)
     if is_sqlite(connection):
         plain = [key.hex for key in listed] if isinstance(listed[0], UUID) else listed
-        statement = _select_statement(table, names, True, where).format(
+        statement = _select_statement(columns, source, True, where).format(
             keys="IN (SELECT value FROM json_each(?))", given="json_each(?) AS given"
         )
         found = connection.exec_driver_sql(statement, (_dump(plain),))
         return _coded(found.all(), _coders(columns)[1])
     array = f"%s::{_array_type(listed[0])}[]"
-    statement = _select_statement(table, names, False, where).format(
+    statement = _select_statement(columns, source, False, where).format(
         keys=f"= ANY({array})", given=f"unnest({array}) AS given(value)"
     )
     found = connection.exec_driver_sql(statement, (_array(listed),))
@@ -130,9 +138,20 @@ def _update_statement(table: Table, key: str, names: tuple[str, ...], lite: bool
 
 
 @cache
-def _select_statement(table: Table, names: tuple[str, ...], lite: bool, where: str) -> str:  # noqa: FBT001 -- a key of a cache
+def _source(table: Table, beside: tuple[Table, tuple[str, ...], str] | None) -> str:
+    mine = _quoted(table.name)
+    if beside is None:
+        return mine
+    other, _, key = beside
+    theirs, key = _quoted(other.name), _quoted(key)
+    return f"{mine} JOIN {theirs} ON {theirs}.{key} = {mine}.{key}"
+
+
+@cache
+def _select_statement(columns: tuple[Column[Any], ...], source: str, lite: bool, where: str) -> str:  # noqa: FBT001 -- a key of a cache
+    named = ", ".join(f"{_quoted(c.table.name)}.{_quoted(c.name)}" for c in columns)
     for_dialect = where.replace("{open}", "open = 1" if lite else "open")
-    return f"SELECT {_listed(names)} FROM {_quoted(table.name)} WHERE {for_dialect}"  # noqa: S608 -- our own names
+    return f"SELECT {named} FROM {source} WHERE {for_dialect}"  # noqa: S608 -- our own names
 
 
 def _quoted(name: str) -> str:

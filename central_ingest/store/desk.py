@@ -38,7 +38,11 @@ _CASE = (
     "ended_at",
 )  # fmt: skip
 # What decides whether a report that sees an issue again changes what lists show of its case.
-_CASE_BRIEFLY = ("case_id", "category", "cell_code", "still_sha256", "state")
+_BRIEFLY = (
+    "issue_id", "case_id", "agent_id", "camera_id", "family", "revision", "phase", "severity",
+    "first_seen_at", "lon", "lat", "error_m", "component_id", "component_standard", "category",
+)  # fmt: skip
+_CASE_BRIEFLY = ("category", "cell_code", "still_sha256", "state")
 SHOWN = (
     "category", "severity", "state", "presence", "cell_code", "grid_version", "cell_official",
     "lon", "lat", "error_m", "component_id", "component_standard", "first_seen_at",
@@ -196,12 +200,20 @@ class HeldSighting:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class SeenAgain:
-    """A sighting whose reports change nothing that lists show: its case need not be read whole."""
+    """A sighting whose reports change nothing that lists show: its case need not be read whole.
 
+    `report` is the newest one of this batch that is newer than `revision` was.
+    """
+
+    issue_id: UUID
     case_id: int
-    sighting: HeldSighting
+    agent_id: str
+    camera_id: str
+    family: str
+    revision: int
+    report: Report | None = None
 
 
 def empty_like(case: HeldCase, case_id: int, number: str) -> HeldCase:
@@ -242,19 +254,19 @@ def where_of(report: Report) -> tuple[Any, ...]:
     return (*place, None, None) if part is None else (*place, part.id, part.standard)
 
 
-def _seen_again(held: HeldSighting, report: Report, case: tuple[Any, ...]) -> bool:
-    """Whether a report changes nothing of what lists show of its case (`_CASE_BRIEFLY`)."""
-    _, category, cell_code, still_sha256, state = case
+def _changes_nothing(row: tuple[Any, ...], report: Report) -> bool:
+    """Whether a report changes nothing of what lists show of its case (`_BRIEFLY`, and so on)."""
+    phase, severity, first_seen_at, *where, category, shown, cell_code, still_sha256, state = row
     return (
-        report.category == held.category == category
-        and report.severity == held.severity
-        and held.phase in LIVE
+        phase in LIVE
         and report.phase in LIVE
+        and report.category == category == shown
+        and report.severity == severity
         and state != _CLOSED  # which it may have to leave
-        and report.first_seen_at == held.first_seen_at
+        and report.first_seen_at == first_seen_at
         and cell_code is not None
         and (still_sha256 is not None or not report.evidence)
-        and where_of(report) == held.where
+        and where_of(report) == tuple(where)
     )
 
 
@@ -348,15 +360,13 @@ class Desk:
         for report in reports:
             told.setdefault(report.issue_id.int, []).append(report)
         ids = [of_one[0].issue_id for of_one in told.values()]
-        rows = select_rows(self._connection, t.sighting, _SIGHTING, "issue_id {keys}", ids)
-        named = {row[1] for row in rows}
-        found = select_rows(self._connection, t.case, _CASE_BRIEFLY, "case_id {keys}", named)
-        cases, there, whole = {row[0]: row for row in found}, set(), set()
-        for issue_id, case_id, *values in rows:
-            sighting, number = HeldSighting(issue_id, NOWHERE, *values), issue_id.int
+        there, whole, beside = set(), set(), (t.case, _CASE_BRIEFLY, "case_id")
+        where = "sighting.issue_id {keys}"
+        for row in select_rows(self._connection, t.sighting, _BRIEFLY, where, ids, beside=beside):
+            number, case_id, told_before = row[0].int, row[1], row[6:]
             there.add(number)
-            if all(_seen_again(sighting, report, cases[case_id]) for report in told[number]):
-                self.seen_again[number] = SeenAgain(case_id, sighting)
+            if all(_changes_nothing(told_before, report) for report in told[number]):
+                self.seen_again[number] = SeenAgain(*row[:6])
             else:
                 whole.add(case_id)
         self._read("case_id {keys}", whole)
@@ -373,11 +383,9 @@ class Desk:
             case = self.cases[values[1]]
             self.add(HeldSighting(values[0], case, *values[2:]))
 
-    def sighting(self, issue_id: UUID) -> HeldSighting | None:
-        """The sighting of an issue that is there, or None."""
-        if (again := self.seen_again.get(issue_id.int)) is not None:
-            return again.sighting
-        return self.known.get(issue_id.int)
+    def sighting(self, number: int) -> HeldSighting | SeenAgain | None:
+        """The sighting of an issue that is there, by its id's integer, or None."""
+        return self.seen_again.get(number) or self.known.get(number)
 
     def add(self, sighting: HeldSighting) -> None:
         """Put a sighting where it can be found."""
@@ -451,7 +459,7 @@ class Desk:
         pairs = [
             (report.issue_id, report.revision)
             for report in reports
-            if (held := self.sighting(report.issue_id)) is not None
+            if (held := self.sighting(report.issue_id.int)) is not None
             and report.revision <= held.revision
         ]
         if not pairs:

@@ -102,8 +102,7 @@ class Filing:
         key = (number, report.revision)
         if (held := self.desk.digests.get(key)) is not None:
             return _repeated(report, held, digest)
-        again = self.desk.seen_again.get(number)
-        known = self.desk.known.get(number) if again is None else again.sighting
+        known = self.desk.sighting(number)
         if known is not None:
             _check_continuity(known, report)
         self.desk.digests[key] = digest
@@ -112,10 +111,10 @@ class Filing:
         if known is None:
             return self._place_new(report)
         if report.revision < known.revision:
-            self._show_late(known.case, report)
+            self._show_late(known, report)
             return Outcome.LATE
-        if again is not None:
-            self._see_again(again, report)
+        if isinstance(known, SeenAgain):
+            self._see_again(known, report)
             return Outcome.UPDATED
         if comes_back(known, report, self._rules.duplicates):
             return self._place_again(known, report)
@@ -129,10 +128,8 @@ class Filing:
 
     def _see_again(self, again: SeenAgain, report: Report) -> None:
         """What else the report says is what the sighting holds."""
-        held = again.sighting
-        held.phase, held.revision, held.score = report.phase.value, report.revision, report.score
-        held.last_seen_at, held.report = report.last_seen_at, report
-        self.writes.sightings[held.issue_id.int] = held
+        again.revision, again.report = report.revision, report
+        self.writes.seen_again[report.issue_id.int] = again
         self.writes.note(again.case_id, Outcome.UPDATED.value)
 
     def _update(self, held: HeldSighting, report: Report) -> None:
@@ -152,10 +149,11 @@ class Filing:
                 self.desk.find_at(held)
         self.writes.sightings[held.issue_id.int] = held
 
-    def _show_late(self, case: HeldCase, report: Report) -> None:
+    def _show_late(self, known: HeldSighting | SeenAgain, report: Report) -> None:
         """Let what came late show what was missing: the picture and cell do not wait for order."""
-        if case is NOWHERE:  # of a case that lacks neither
+        if isinstance(known, SeenAgain):  # of a case that lacks neither
             return
+        case = known.case
         before = case.cell_code, case.still_sha256
         self._show(case, report)
         if (case.cell_code, case.still_sha256) != before:
@@ -323,7 +321,7 @@ def _repeated(report: Report, held: str, digest: str) -> Outcome:
     return Outcome.REPEATED
 
 
-def _check_continuity(known: HeldSighting, report: Report) -> None:
+def _check_continuity(known: HeldSighting | SeenAgain, report: Report) -> None:
     """An issue keeps its agent, camera and family for its whole life."""
     said = report.agent_id, report.camera_id, report.family
     if (known.agent_id, known.camera_id, known.family) == said:

@@ -14,7 +14,7 @@ from central_ingest.parsing import Report
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import insert_rows, is_sqlite, select_rows, update_rows
 from central_ingest.store.database import keep_out, lock_changes
-from central_ingest.store.desk import LIVE, SHOWN, Desk, HeldCase, HeldSighting
+from central_ingest.store.desk import LIVE, SHOWN, Desk, HeldCase, HeldSighting, SeenAgain
 from central_ingest.store.pictures import here_of, part_of
 from central_ingest.store.recurrence import note_recurrences
 from contract.messages import EvidenceRef, Phase, Severity
@@ -30,6 +30,11 @@ _REPORT = (
 _SEEN = (
     "category", "severity", "phase", "revision", "first_seen_at", "last_seen_at", "box_xyxyn",
     "score", "model_name", "model_sha256", "updated_at",
+)  # fmt: skip
+# Of these, what a report changes that sees again what is known.
+_AGAIN = (
+    "phase", "revision", "last_seen_at", "box_xyxyn", "score", "model_name", "model_sha256",
+    "updated_at",
 )  # fmt: skip
 _PLACED = ("lon", "lat", "error_m", "component_id", "component_standard", "spot")
 _IDENTITY = ("issue_id", "case_id", "city", "agent_id", "camera_id", "family", "linked_because")
@@ -53,6 +58,7 @@ class Writes:
         self.reports: list[tuple[Report, bytes, str]] = []
         self.evidence: list[tuple[UUID, Any]] = []
         self.sightings: dict[int, HeldSighting] = {}  # by the integers of their issues' ids
+        self.seen_again: dict[int, SeenAgain] = {}  # likewise
         self.proposals: list[tuple[int, int, str]] = []
         self._left: list[tuple[HeldCase, UUID, dict[str, Any]]] = []
         self._decisions: list[tuple[Any, ...]] = []
@@ -185,6 +191,8 @@ class Writes:
         update_rows(connection, t.sighting, "issue_id", (*_SEEN, *_PLACED), placed)
         names = ("case_id", "linked_because", "open")
         update_rows(connection, t.sighting, "issue_id", names, moved)
+        again = [self._again(one.report) for one in self.seen_again.values() if one.report]
+        update_rows(connection, t.sighting, "issue_id", _AGAIN, again)
 
     def _seen(self, held: HeldSighting) -> tuple[Any, ...]:
         report = held.report
@@ -194,6 +202,12 @@ class Writes:
             held.category, held.severity, held.phase, held.revision, held.first_seen_at,
             held.last_seen_at, list(report.box_xyxyn), held.score, report.model.name,
             report.model.sha256, self._now,
+        )  # fmt: skip
+
+    def _again(self, report: Report) -> tuple[Any, ...]:
+        return (
+            report.phase.value, report.revision, report.last_seen_at, list(report.box_xyxyn),
+            report.score, report.model.name, report.model.sha256, self._now, report.issue_id,
         )  # fmt: skip
 
     def _write_evidence(self, connection: Connection, desk: Desk) -> None:

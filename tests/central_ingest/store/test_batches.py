@@ -70,15 +70,15 @@ def test_what_is_read_briefly_ends_as_what_is_read_whole(
     if engine.dialect.name != "sqlite":
         pytest.skip("compares keys, between which PostgreSQL leaves gaps")
     told = lives(message, random.Random(seed))
-    briefly, decide = Counter[bool](), desk._seen_again
+    briefly, decide = Counter[bool](), desk._changes_nothing
 
     def spy(*what: Any) -> bool:
         briefly[found := decide(*what)] += 1
         return found
 
-    monkeypatch.setattr(desk, "_seen_again", spy)
+    monkeypatch.setattr(desk, "_changes_nothing", spy)
     file_by(6, engine, told)
-    monkeypatch.setattr(desk, "_seen_again", lambda *_: False)
+    monkeypatch.setattr(desk, "_changes_nothing", lambda *_: False)
     whole = open_engine(f"sqlite:///{shutil.copy(migrated, tmp_path / 'whole.db')}")
     file_by(6, whole, told)
     assert held(engine) == held(whole)
