@@ -3,6 +3,7 @@
 The agent named in the topic is the identity: a payload that says otherwise is not read.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -54,11 +55,12 @@ class OutboxSeq(Struct, frozen=True, gc=False):
 
 
 class Readable(Struct, frozen=True, gc=False):
-    """A message that was understood."""
+    """A message that was understood; `sha256` is its body's."""
 
     delivery: Delivery
     address: AgentAddress
     message: Message
+    sha256: str
 
 
 class Unreadable(Struct, frozen=True, gc=False):
@@ -79,7 +81,8 @@ def read(delivery: Delivery, body_max_bytes: int) -> Readable | Unreadable:
         _check_texts(delivery.body)
         message = _validate(leaf, delivery.body)
         _check_identity(address, message)
-        return Readable(delivery, address, message)
+        sha256 = hashlib.sha256(delivery.body).hexdigest()
+        return Readable(delivery, address, message, sha256)
     except (UnreadableMessage, ValueError, ArithmeticError, RecursionError) as error:
         reason = str(error)[:_REASON_MAX]
         return Unreadable(delivery, reason, address, _place(delivery, body_max_bytes))

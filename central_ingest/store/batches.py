@@ -123,7 +123,7 @@ class _Batch:
 
     def _file_report(self, message: Readable, report: Report) -> None:
         try:
-            outcome = self._filing.take(report, message.delivery.body)
+            outcome = self._filing.take(report, message.delivery.body, message.sha256)
         except (ConflictingReport, UnstorableReport) as error:
             self._quarantine(_failed(message, error))
             return

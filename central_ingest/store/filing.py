@@ -66,7 +66,7 @@ def file_report(
     """File one report by itself. Raises ConflictingReport; it has then changed nothing."""
     filing = Filing(connection, rules, now)
     filing.prepare([report])
-    outcome = filing.take(report, body)
+    outcome = filing.take(report, body, hashlib.sha256(body).hexdigest())
     filing.write()
     return outcome
 
@@ -88,8 +88,8 @@ class Filing:
         self.desk.gather(reports)
         self._numbers.expect(self.desk.placed)
 
-    def take(self, report: Report, body: bytes) -> Outcome:
-        """Let one report change its case.
+    def take(self, report: Report, body: bytes, digest: str) -> Outcome:
+        """Let one report change its case; `digest` is its body's SHA-256.
 
         Raises ConflictingReport when the same issue and revision came with another body, or the
         issue is of another agent, camera or family: the first one stands. Raises
@@ -97,7 +97,6 @@ class Filing:
         """
         if isinstance(report, IssueReport):  # what is read quickly can be held
             _check_storable(report)
-        digest = hashlib.sha256(body).hexdigest()
         number = report.issue_id.int
         key = (number, report.revision)
         if (held := self.desk.digests.get(key)) is not None:
