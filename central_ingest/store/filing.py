@@ -106,7 +106,8 @@ class Filing:
             _check_continuity(known, report)
         self.desk.digests[key] = digest
         self.writes.reports.append((report, body, digest))
-        self.writes.evidence += [(report.issue_id, named) for named in report.evidence]
+        if report.evidence:
+            self.writes.evidence += [(report.issue_id, named) for named in report.evidence]
         if known is None:
             return self._place_new(report)
         if report.revision < known.revision:

@@ -153,8 +153,8 @@ def test_a_poisoned_message_is_quarantined_alone(
 ) -> None:
     whole = Filing.take
 
-    def poisoned(filing: Filing, report: Any, body: bytes) -> Any:
-        outcome = whole(filing, report, body)
+    def poisoned(filing: Filing, report: Any, body: bytes, digest: str) -> Any:
+        outcome = whole(filing, report, body, digest)
         if report.seq == at + 1:
             raise ValueError("poison")
         return outcome
@@ -174,10 +174,10 @@ def test_a_database_that_fails_holds_nothing_and_receipts_nothing(
 ) -> None:
     whole = Filing.take
 
-    def full(filing: Filing, report: Any, body: bytes) -> Any:
+    def full(filing: Filing, report: Any, body: bytes, digest: str) -> Any:
         if report.seq == 2:
             raise OperationalError("insert", {}, Exception("disk is full"))
-        return whole(filing, report, body)
+        return whole(filing, report, body, digest)
 
     monkeypatch.setattr(Filing, "take", full)
     with pytest.raises(StoreUnavailable, match="disk is full"):

@@ -1,5 +1,6 @@
 """Pictures come and are looked at beside the filing, and no report misses its picture."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -58,7 +59,8 @@ def states(engine: Engine) -> dict[str, str]:
 
 def take(filing: Filing, report: IssueReport) -> None:
     filing.prepare([report])
-    filing.take(report, encode(report))
+    body = encode(report)
+    filing.take(report, body, hashlib.sha256(body).hexdigest())
 
 
 def test_a_picture_comes_and_is_looked_at_while_reports_are_being_filed(
