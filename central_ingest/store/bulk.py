@@ -1,9 +1,9 @@
 """Many rows in one statement, on both databases, without the cost of a statement a row.
 
 SQLite: one prepared statement, run for each row inside the driver. PostgreSQL: one statement for
-all rows, which travel as one JSON text: the driver quotes arrays element by element. Values are
-Python's own (UUID, aware datetime, bool, lists for JSON) and are kept exactly as `tables` would
-keep them: a test compares the two.
+all rows, which travel as one array a column, in the protocol's binary form: what is a text has to
+be quoted here and parsed there. Values are Python's own (UUID, aware datetime, bool, lists for
+JSON) and are kept exactly as `tables` would keep them: a test compares the two.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import JSON, Column, Connection, LargeBinary, String, Table, Uuid
+from sqlalchemy import JSON, Column, Connection, Double, String, Table, Uuid
 from sqlalchemy.dialects import postgresql, sqlite
 
 from central_ingest.store.tables import UtcDateTime
@@ -22,7 +22,7 @@ _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
 _PG = postgresql.dialect()  # type: ignore[no-untyped-call]
 Values = Sequence[Any]
-_Coder = Callable[[Values], Values]
+_Coder = Callable[[Values], list[Any]]
 
 
 def is_sqlite(connection: Connection) -> bool:
@@ -91,11 +91,11 @@ def select_rows(
         )
         found = connection.exec_driver_sql(statement, (_dump(plain),))
         return _coded(found.all(), _coders(columns)[1])
-    array = f"%s::{_array_type(listed[0])}[]"
+    array = f"%b::{_array_type(listed[0])}[]"
     statement = _select_statement(columns, source, False, where).format(
         keys=f"= ANY({array})", given=f"unnest({array}) AS given(value)"
     )
-    found = connection.exec_driver_sql(statement, (_array(listed),))
+    found = connection.exec_driver_sql(statement, (listed,))
     return [tuple(row) for row in found]
 
 
@@ -105,9 +105,8 @@ def _run(
     if is_sqlite(connection):
         connection.exec_driver_sql(statement, _coded(rows, _coders(columns)[0]))
         return
-    named = [column.name for column in columns]
-    body = _dump([dict(zip(named, row, strict=True)) for row in rows])
-    connection.exec_driver_sql(statement, (body,))
+    arrays = zip(columns, zip(*rows, strict=True), strict=True)
+    connection.exec_driver_sql(statement, tuple(_array_of(*one) for one in arrays))
 
 
 @cache
@@ -123,7 +122,7 @@ def _insert_statement(table: Table, names: tuple[str, ...], lite: bool, keep: bo
         return f"{into} VALUES ({', '.join('?' * len(names))}){end}"
     columns = _columns(table, names)
     values = ", ".join(map(_value, columns))
-    return f"{into} SELECT {values} FROM {_recordset(columns)}{end}"  # noqa: S608 -- our own names
+    return f"{into} SELECT {values} FROM {_arrays(columns)}{end}"  # noqa: S608 -- our own names
 
 
 @cache
@@ -134,7 +133,7 @@ def _update_statement(table: Table, key: str, names: tuple[str, ...], lite: bool
     columns = _columns(table, (*names, key))
     values = ", ".join(f"{_quoted(c.name)} = {_value(c)}" for c in columns[:-1])
     mine = f"{_quoted(table.name)}.{_quoted(key)} = v.{_quoted(key)}"
-    return f"{change} {values} FROM {_recordset(columns)} WHERE {mine}"
+    return f"{change} {values} FROM {_arrays(columns)} WHERE {mine}"
 
 
 @cache
@@ -162,31 +161,35 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(_quoted, names))
 
 
-def _recordset(columns: Iterable[Column[Any]]) -> str:
-    """The rows of the JSON text, under the name `v`."""
-    typed = ", ".join(f"{_quoted(c.name)} {_sent_as(c)}" for c in columns)
-    return f"json_to_recordset(%s::JSON) AS v({typed})"
+def _arrays(columns: Iterable[Column[Any]]) -> str:
+    """The rows of these arrays, under the name `v`."""
+    sent = ", ".join(f"%b::{_sent_as(c)}[]" for c in columns)
+    return f"unnest({sent}) AS v({_listed(c.name for c in columns)})"
 
 
 def _sent_as(column: Column[Any]) -> str:
-    """The type that a value has in the JSON; the table's own limit on a text stands, uncut."""
-    if isinstance(column.type, String | LargeBinary):
+    """The type of an array's elements; the table's own limit on a text stands, uncut."""
+    if isinstance(column.type, String | JSON):
         return "TEXT"
     return str(column.type.compile(dialect=_PG))
 
 
 def _value(column: Column[Any]) -> str:
     name = f"v.{_quoted(column.name)}"
-    return f"decode({name}, 'base64')" if isinstance(column.type, LargeBinary) else name
+    return f"{name}::{column.type.compile(dialect=_PG)}" if isinstance(column.type, JSON) else name
+
+
+def _array_of(column: Column[Any], values: Values) -> list[Any]:
+    """A column's values, each of the one type that the driver expects in an array."""
+    if isinstance(column.type, JSON):
+        return _each(_dump)(values)
+    if isinstance(column.type, Double):
+        return _each(float)(values)
+    return _each(str)(values) if isinstance(column.type, String) else list(values)
 
 
 def _array_type(key: Any) -> str:
     return {UUID: "UUID", int: "BIGINT"}.get(type(key), "TEXT")
-
-
-def _array(keys: list[Any]) -> Any:
-    """Keys as PostgreSQL's text of an array, where that needs no quoting."""
-    return keys if isinstance(keys[0], str) else "{" + ",".join(map(str, keys)) + "}"
 
 
 def _dump(value: Any) -> str:

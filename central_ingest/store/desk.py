@@ -56,7 +56,7 @@ _HELD_SQLITE = (
 )
 _HELD_POSTGRESQL = (
     "SELECT issue_id, revision, body_sha256 FROM report WHERE (issue_id, revision) IN "
-    "(SELECT * FROM unnest(%s::UUID[], %s::BIGINT[]))"
+    "(SELECT * FROM unnest(%b::UUID[], %b::BIGINT[]))"
 )
 # A row of squares has numbers without gaps. PostgreSQL would guess that a join by ranges finds most
 # of the table, and read all of it, were its result not made an array.
