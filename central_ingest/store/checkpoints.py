@@ -15,9 +15,9 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from central_ingest.store.database import Engine
 
-# A report changes two to three pages: at 30,000 reports the log holds some 300 MB. Sooner, pages
+# A report changes about three pages: at 10,000 reports the log holds some 120 MB. Sooner, pages
 # that change again and again are copied as often, and filing waits for the disk between batches.
-AFTER_REPORTS = 30_000
+AFTER_REPORTS = 10_000
 _PASSES = 3
 
 

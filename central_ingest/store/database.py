@@ -72,7 +72,7 @@ _SQLITE = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
-    "wal_autocheckpoint=120000",
+    "wal_autocheckpoint=50000",
 )
 
 
