@@ -64,6 +64,7 @@ _NOTICE_A_DEAD_LINE = {
 # A writer whose machine or line is gone leaves its locks with the server, which by itself notices
 # after hours: a transaction in which nothing was said for so long is ended.
 SILENT_MAX_S = 60
+_END_WHEN_SILENT = "set_config('idle_in_transaction_session_timeout', :silent, true)"
 # A batch changes thousands of scattered pages. Brought over from the WAL many at a time, pages that
 # change again and again are written once; but every page that is read is looked for in all of the
 # WAL first, so it must not grow long either. An ingest that files much brings it over beside its
@@ -135,7 +136,7 @@ def writing(engine: Engine, part: str | None = None, *, wait: bool = True) -> It
     that was silent for SILENT_MAX_S; without `wait`, PartTaken when another transaction holds the
     part.
     """
-    with appending(engine) as connection:
+    with _begun(engine) as connection:
         if connection.dialect.name == "postgresql":
             _lock(connection, part, wait=wait)
         yield connection
@@ -147,11 +148,17 @@ def appending(engine: Engine) -> Iterator[Connection]:
 
     Raises StoreUnavailable, as `writing` does. SQLite has one writer at a time all the same.
     """
+    with _begun(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            end_when_silent(connection)
+        yield connection
+
+
+@contextmanager
+def _begun(engine: Engine) -> Iterator[Connection]:
     with translated(), _turn(engine), engine.connect() as opened:
         connection = opened.execution_options(**{_WRITING: True})
         with connection.begin():
-            if connection.dialect.name == "postgresql":
-                end_when_silent(connection)
             yield connection
 
 
@@ -183,15 +190,17 @@ def _turn(engine: Engine) -> Iterator[None]:
 
 
 def _lock(connection: Connection, part: str | None, *, wait: bool) -> None:
-    alone = {"key": _ALONE_LOCK}
+    """Take the locks, and let go of them should nothing more be heard: in one statement."""
+    given = {"silent": f"{SILENT_MAX_S}s", "key": _ALONE_LOCK}
     if part is None:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), alone)
+        connection.execute(text(f"SELECT {_END_WHEN_SILENT}, pg_advisory_xact_lock(:key)"), given)
         return
-    mine = {"space": _PARTS_SPACE, "part": _key_of(part)}
+    given |= {"space": _PARTS_SPACE, "part": _key_of(part)}
     how = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
-    query = text(f"SELECT pg_advisory_xact_lock_shared(:key), {how}(:space, :part)")
-    held = connection.execute(query, alone | mine).one()
-    if not wait and not held[1]:
+    shared = "pg_advisory_xact_lock_shared(:key)"
+    query = text(f"SELECT {_END_WHEN_SILENT}, {shared}, {how}(:space, :part)")
+    held = connection.execute(query, given).one()
+    if not wait and not held[2]:
         raise PartTaken
 
 
@@ -213,8 +222,7 @@ def keep_out(connection: Connection, parts: Iterable[str]) -> None:
 
 def end_when_silent(connection: Connection) -> None:
     """Let PostgreSQL end this transaction, and its locks, should nothing more be heard of it."""
-    query = f"SET LOCAL idle_in_transaction_session_timeout = '{SILENT_MAX_S}s'"
-    connection.exec_driver_sql(query)
+    connection.execute(text(f"SELECT {_END_WHEN_SILENT}"), {"silent": f"{SILENT_MAX_S}s"})
 
 
 def lock_changes(connection: Connection) -> None:

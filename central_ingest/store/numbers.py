@@ -1,13 +1,15 @@
 """Keys and numbers of new cases.
 
 SQLite counts within the transaction, so numbers have no gaps. On PostgreSQL, where several workers
-open cases at the same time, each takes some keys and numbers at once, half of what it may still
-need; what is left over is a gap.
+open cases at the same time, each takes as many keys and numbers at once as a batch may need, and
+uses what is left over for the next one; what it ends with, or a day does, is a gap.
 """
 
+from threading import Lock
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, Engine, select, text, update
 from sqlalchemy.dialects import sqlite
 
 from central_ingest.store import tables as t
@@ -33,6 +35,35 @@ _TAKE = text(
 )
 
 
+class _Reserve:
+    """What a process took of a day's keys and numbers and has not used; for any of its threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._prefix = ""
+        self._left: list[tuple[int, int]] = []
+
+    def next(self, engine: Engine, prefix: str, expected: int) -> tuple[int, int]:
+        """A key and a number; where none is left, as many are taken as are expected."""
+        with self._lock:
+            if prefix != self._prefix:
+                self._prefix, self._left = prefix, []
+            if not self._left:
+                self._left = _taken(engine, prefix, max(1, expected))
+            return self._left.pop()
+
+
+_reserves: WeakKeyDictionary[Engine, _Reserve] = WeakKeyDictionary()
+
+
+def _taken(engine: Engine, prefix: str, many: int) -> list[tuple[int, int]]:
+    """So many keys and numbers, the lowest one last."""
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as own:
+        taken = own.execute(_TAKE, {"prefix": prefix, "many": many}).one()
+    last = int(taken.last_sequence)
+    return sorted(zip(taken.case_ids, range(last - many + 1, last + 1), strict=True), reverse=True)
+
+
 class CaseNumbers:
     """Hands out keys and numbers; `write` remembers the end of the count."""
 
@@ -40,8 +71,7 @@ class CaseNumbers:
         self._connection = connection
         self._template, self._source, self._day = template, source, day
         self._prefix = template.format(source=source, yyyymmdd=day, sequence=0)
-        self._expected = self._handed_out = 0
-        self._left: list[tuple[int, int]] = []
+        self._expected = 0
         self._last: tuple[int, int] | None = None
 
     def expect(self, cases: int) -> None:
@@ -78,13 +108,7 @@ class CaseNumbers:
         return case_id, int(self._connection.execute(of_prefix).scalar_one())
 
     def _take(self) -> tuple[int, int]:
-        if not self._left:
-            many = max(1, (self._expected - self._handed_out + 1) // 2)
-            engine = self._connection.engine.execution_options(isolation_level="AUTOCOMMIT")
-            with engine.connect() as own:
-                taken = own.execute(_TAKE, {"prefix": self._prefix, "many": many}).one()
-            last = int(taken.last_sequence)
-            sequences = range(last - many + 1, last + 1)
-            self._left = sorted(zip(taken.case_ids, sequences, strict=True), reverse=True)
-        self._handed_out += 1
-        return self._left.pop()
+        engine = self._connection.engine
+        taken = _reserves.setdefault(engine, _Reserve()).next(engine, self._prefix, self._expected)
+        self._expected -= 1
+        return taken

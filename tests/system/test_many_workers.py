@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, insert, select, text
+from sqlalchemy import Connection, event, func, insert, select, text
 
 from benchmarks.traffic import Sent, Traffic
 from central_ingest.store import tables as t
@@ -115,17 +115,35 @@ def test_families_are_filed_side_by_side_and_each_by_one_worker(shared: Engine) 
             pass
 
 
-def test_a_batch_takes_many_names_at_a_time_and_leaves_few_unused(shared: Engine) -> None:
+def numbers_of(connection: Connection, day: str = "20260701") -> CaseNumbers:
+    return CaseNumbers(connection, "{source}{yyyymmdd}{sequence:05d}", "SP", day)
+
+
+def test_a_worker_takes_many_names_at_a_time_and_goes_on_with_those_that_are_left(
+    shared: Engine,
+) -> None:
     with shared.connect() as connection:
-        numbers = CaseNumbers(connection, "{source}{yyyymmdd}{sequence:05d}", "SP", "20260701")
         asked = []
         event.listen(shared, "before_cursor_execute", lambda *told: asked.append(told[2]))
+        numbers = numbers_of(connection)
         numbers.expect(100)
         first = [numbers.next() for _ in range(70)]
-        after = CaseNumbers(connection, "{source}{yyyymmdd}{sequence:05d}", "SP", "20260701").next()
-    assert len({name.case_id for name in first}) == len({name.number for name in first}) == 70
-    assert 70 < int(after.number[-5:]) <= 100
-    assert len(asked) <= 4
+        after = [numbers_of(connection).next() for _ in range(30)]
+    names = first + after
+    assert len({name.case_id for name in names}) == 100
+    assert [int(name.number[-5:]) for name in names] == list(range(1, 101))
+    assert len(asked) == 1
+
+
+def test_another_day_and_another_worker_count_by_themselves(shared: Engine) -> None:
+    other = open_engine(shared.url.render_as_string(hide_password=False))
+    with shared.connect() as connection, other.connect() as beside:
+        numbers = numbers_of(connection)
+        numbers.expect(3)
+        assert [numbers.next().number[-1] for _ in range(2)] == ["1", "2"]
+        assert numbers_of(beside).next().number == "SP2026070100004"
+        assert numbers_of(connection, "20260702").next().number == "SP2026070200001"
+    other.dispose()
 
 
 def test_what_people_do_waits_for_all_filing(shared: Engine) -> None:
