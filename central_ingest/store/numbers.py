@@ -9,7 +9,7 @@ from threading import Lock
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, select, text, update
+from sqlalchemy import Connection, Engine, event, select, text, update
 from sqlalchemy.dialects import sqlite
 
 from central_ingest.store import tables as t
@@ -23,37 +23,53 @@ class CaseName(NamedTuple):
     number: str
 
 
-# In a transaction of its own, so that the counter's row is not held until the cases commit. It need
-# not wait for the disk, for what commits later takes its record along.
+# In a transaction of its own, so that the counter's row is not held until the cases commit.
 _TAKE = text(
     "WITH counted AS (INSERT INTO case_number (prefix, last_sequence) VALUES (:prefix, :many)"
     " ON CONFLICT (prefix) DO UPDATE SET last_sequence = case_number.last_sequence + :many"
     " RETURNING last_sequence)"
-    " SELECT last_sequence, set_config('synchronous_commit', 'off', true),"
+    " SELECT last_sequence,"
     " ARRAY(SELECT nextval(pg_get_serial_sequence('\"case\"', 'case_id'))"
     " FROM generate_series(1, :many)) AS case_ids FROM counted"
 )
 
 
 class _Reserve:
-    """What a process took of a day's keys and numbers and has not used; for any of its threads."""
+    """What a process took of a day's keys and numbers and has not used; for any of its threads.
+
+    It is forgotten when a connection is made: a server that took over from another one, or was
+    restored, may not know what that one gave away.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._prefix = ""
+        self._connections = 0
+        self._taken_for: tuple[str, int] | None = None
         self._left: list[tuple[int, int]] = []
+
+    def forget(self, *_: object) -> None:
+        """Use nothing any more of what was taken until now."""
+        self._connections += 1
 
     def next(self, engine: Engine, prefix: str, expected: int) -> tuple[int, int]:
         """A key and a number; where none is left, as many are taken as are expected."""
         with self._lock:
-            if prefix != self._prefix:
-                self._prefix, self._left = prefix, []
-            if not self._left:
-                self._left = _taken(engine, prefix, max(1, expected))
+            mine = prefix, self._connections
+            if mine != self._taken_for or not self._left:
+                self._taken_for, self._left = mine, _taken(engine, prefix, max(1, expected))
             return self._left.pop()
 
 
 _reserves: WeakKeyDictionary[Engine, _Reserve] = WeakKeyDictionary()
+_making = Lock()
+
+
+def _reserve_of(engine: Engine) -> _Reserve:
+    with _making:
+        if (reserve := _reserves.get(engine)) is None:
+            reserve = _reserves[engine] = _Reserve()
+            event.listen(engine, "connect", reserve.forget)
+    return reserve
 
 
 def _taken(engine: Engine, prefix: str, many: int) -> list[tuple[int, int]]:
@@ -109,6 +125,6 @@ class CaseNumbers:
 
     def _take(self) -> tuple[int, int]:
         engine = self._connection.engine
-        taken = _reserves.setdefault(engine, _Reserve()).next(engine, self._prefix, self._expected)
+        taken = _reserve_of(engine).next(engine, self._prefix, self._expected)
         self._expected -= 1
         return taken

@@ -123,6 +123,7 @@ def test_a_worker_takes_many_names_at_a_time_and_goes_on_with_those_that_are_lef
     shared: Engine,
 ) -> None:
     with shared.connect() as connection:
+        numbers_of(connection).next()  # makes the connection over which names are taken
         asked = []
         event.listen(shared, "before_cursor_execute", lambda *told: asked.append(told[2]))
         numbers = numbers_of(connection)
@@ -131,8 +132,18 @@ def test_a_worker_takes_many_names_at_a_time_and_goes_on_with_those_that_are_lef
         after = [numbers_of(connection).next() for _ in range(30)]
     names = first + after
     assert len({name.case_id for name in names}) == 100
-    assert [int(name.number[-5:]) for name in names] == list(range(1, 101))
+    assert [int(name.number[-5:]) for name in names] == list(range(2, 102))
     assert len(asked) == 1
+
+
+def test_names_that_were_taken_before_a_connection_was_made_are_not_used(shared: Engine) -> None:
+    with shared.connect() as connection:
+        numbers_of(connection).next()
+        numbers = numbers_of(connection)
+        numbers.expect(10)
+        assert numbers.next().number == "SP2026070100002"
+        with shared.connect(), shared.connect():  # one more than there were
+            assert numbers_of(connection).next().number == "SP2026070100012"
 
 
 def test_another_day_and_another_worker_count_by_themselves(shared: Engine) -> None:
@@ -140,8 +151,8 @@ def test_another_day_and_another_worker_count_by_themselves(shared: Engine) -> N
     with shared.connect() as connection, other.connect() as beside:
         numbers = numbers_of(connection)
         numbers.expect(3)
-        assert [numbers.next().number[-1] for _ in range(2)] == ["1", "2"]
-        assert numbers_of(beside).next().number == "SP2026070100004"
+        assert [numbers.next().number[-1] for _ in range(2)] == ["1", "4"]  # having connected
+        assert numbers_of(beside).next().number == "SP2026070100006"
         assert numbers_of(connection, "20260702").next().number == "SP2026070200001"
     other.dispose()
 
