@@ -120,13 +120,21 @@ def _publish(data: bytes, at: int, begins: int, ends: int) -> Publish:
     return Publish(_topic(topic), data[here + size : ends], mid, properties)
 
 
-# A city has few topics, and each of them comes again and again.
-@lru_cache(maxsize=20_000)
 def _topic(raw: bytes) -> str:
+    return _short_topic(raw) if len(raw) <= _TOPIC_MAX else _decoded(raw)
+
+
+def _decoded(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError:
         return repr(raw)
+
+
+# A city has few topics, and each of them comes again and again. None of ours is longer, so nobody
+# can fill the memory with what is remembered.
+_TOPIC_MAX = 256
+_short_topic = lru_cache(maxsize=20_000)(_decoded)
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:

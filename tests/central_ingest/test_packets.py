@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from central_ingest import packets
 from central_ingest.errors import MalformedPacket
 from central_ingest.packets import Outgoing, PacketReader, Publish, pubacks
 
@@ -51,6 +52,15 @@ def test_however_the_bytes_are_cut_the_packets_are_the_same(
 def test_a_message_at_qos_0_expects_no_puback() -> None:
     (found,) = PacketReader().feed(mqtt5.PublishPacket("t", b"body").write())
     assert (found.topic, found.body, found.mid, len(found.properties)) == ("t", b"body", None, 0)
+
+
+@pytest.mark.parametrize(("length", "remembered"), [(256, 1), (257, 0)])
+def test_no_long_topic_is_remembered(length: int, remembered: int) -> None:
+    before = packets._short_topic.cache_info().currsize
+    topic = "no other test's topic".ljust(length, "t")
+    (found,) = PacketReader().feed(mqtt5.PublishPacket(topic, b"body").write())
+    assert found.topic == topic
+    assert packets._short_topic.cache_info().currsize == before + remembered
 
 
 def test_a_topic_and_properties_that_are_no_text_are_still_a_message() -> None:
