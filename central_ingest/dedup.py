@@ -254,10 +254,9 @@ def compare(issue: Sighting, other: Sighting, rules: DuplicateRules) -> Finding 
         return Finding(firm=True, gap_s=_gap_s(issue, other), component=issue.component)
     if issue.place is None or other.place is None:
         return None
-    one, other_place, cap_m = issue.place, other.place, rules.cap_m(issue.family)
-    apart_m = distance_m(one, other_place)
-    reach_m = 2 * math.hypot(one.error_m, other_place.error_m)
-    coarse = max(one.error_m, other_place.error_m) > cap_m
+    errors_m = issue.place.error_m, other.place.error_m
+    apart_m, cap_m = distance_m(issue.place, other.place), rules.cap_m(issue.family)
+    reach_m, coarse = 2 * math.hypot(*errors_m), max(errors_m) > cap_m
     if apart_m > reach_m or apart_m > (rules.propose_within_m if coarse else cap_m):
         return None
     return Finding(
@@ -266,7 +265,7 @@ def compare(issue: Sighting, other: Sighting, rules: DuplicateRules) -> Finding 
         distance_m=apart_m,
         limit_m=min(reach_m, cap_m),
         cap_m=cap_m,
-        errors_m=(one.error_m, other_place.error_m),
+        errors_m=errors_m,
     )
 
 

@@ -34,7 +34,6 @@ __all__ = [
     "PartTaken",
     "appending",
     "check_version",
-    "end_when_silent",
     "keep_out",
     "lock_changes",
     "migrate",
@@ -150,7 +149,8 @@ def appending(engine: Engine) -> Iterator[Connection]:
     """
     with _begun(engine) as connection:
         if connection.dialect.name == "postgresql":
-            end_when_silent(connection)
+            query = text(f"SELECT {_END_WHEN_SILENT}")
+            connection.execute(query, {"silent": f"{SILENT_MAX_S}s"})
         yield connection
 
 
@@ -218,11 +218,6 @@ def keep_out(connection: Connection, parts: Iterable[str]) -> None:
     query = text("SELECT pg_advisory_xact_lock_shared(:space, key) FROM unnest(:keys) AS key")
     keys = sorted({_key_of(part) for part in parts})
     connection.execute(query, {"space": _PARTS_SPACE, "keys": keys})
-
-
-def end_when_silent(connection: Connection) -> None:
-    """Let PostgreSQL end this transaction, and its locks, should nothing more be heard of it."""
-    connection.execute(text(f"SELECT {_END_WHEN_SILENT}"), {"silent": f"{SILENT_MAX_S}s"})
 
 
 def lock_changes(connection: Connection) -> None:

@@ -202,18 +202,13 @@ class HeldSighting:
 
 @dataclass(slots=True, eq=False)
 class SeenAgain:
-    """A sighting whose reports change nothing that lists show: its case need not be read whole.
+    """A sighting whose reports change nothing that lists show: its case need not be read whole."""
 
-    `report` is the newest one of this batch that is newer than `revision` was.
-    """
-
-    issue_id: UUID
     case_id: int
     agent_id: str
     camera_id: str
     family: str
     revision: int
-    report: Report | None = None
 
 
 def empty_like(case: HeldCase, case_id: int, number: str) -> HeldCase:
@@ -255,7 +250,10 @@ def where_of(report: Report) -> tuple[Any, ...]:
 
 
 def _changes_nothing(row: tuple[Any, ...], report: Report) -> bool:
-    """Whether a report changes nothing of what lists show of its case (`_BRIEFLY`, and so on)."""
+    """Whether a report changes nothing of what lists show of its case.
+
+    `row` is of `_BRIEFLY` what follows the revision, and then of `_CASE_BRIEFLY` all.
+    """
     phase, severity, first_seen_at, *where, category, shown, cell_code, still_sha256, state = row
     return (
         phase in LIVE
@@ -366,7 +364,7 @@ class Desk:
             number, case_id, told_before = row[0].int, row[1], row[6:]
             there.add(number)
             if all(_changes_nothing(told_before, report) for report in told[number]):
-                self.seen_again[number] = SeenAgain(*row[:6])
+                self.seen_again[number] = SeenAgain(*row[1:6])
             else:
                 whole.add(case_id)
         self._read("case_id {keys}", whole)

@@ -128,8 +128,8 @@ class Filing:
 
     def _see_again(self, again: SeenAgain, report: Report) -> None:
         """What else the report says is what the sighting holds."""
-        again.revision, again.report = report.revision, report
-        self.writes.seen_again[report.issue_id.int] = again
+        again.revision = report.revision
+        self.writes.seen_again[report.issue_id.int] = report
         self.writes.note(again.case_id, Outcome.UPDATED.value)
 
     def _update(self, held: HeldSighting, report: Report) -> None:

@@ -14,7 +14,7 @@ from central_ingest.parsing import Report
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import insert_rows, is_sqlite, select_rows, update_rows
 from central_ingest.store.database import keep_out, lock_changes
-from central_ingest.store.desk import LIVE, SHOWN, Desk, HeldCase, HeldSighting, SeenAgain
+from central_ingest.store.desk import LIVE, SHOWN, Desk, HeldCase, HeldSighting
 from central_ingest.store.pictures import here_of, part_of
 from central_ingest.store.recurrence import note_recurrences
 from contract.messages import EvidenceRef, Phase, Severity
@@ -58,7 +58,7 @@ class Writes:
         self.reports: list[tuple[Report, bytes, str]] = []
         self.evidence: list[tuple[UUID, Any]] = []
         self.sightings: dict[int, HeldSighting] = {}  # by the integers of their issues' ids
-        self.seen_again: dict[int, SeenAgain] = {}  # likewise
+        self.seen_again: dict[int, Report] = {}  # likewise; the newest report of each
         self.proposals: list[tuple[int, int, str]] = []
         self._left: list[tuple[HeldCase, UUID, dict[str, Any]]] = []
         self._decisions: list[tuple[Any, ...]] = []
@@ -191,7 +191,7 @@ class Writes:
         update_rows(connection, t.sighting, "issue_id", (*_SEEN, *_PLACED), placed)
         names = ("case_id", "linked_because", "open")
         update_rows(connection, t.sighting, "issue_id", names, moved)
-        again = [self._again(one.report) for one in self.seen_again.values() if one.report]
+        again = [self._again(report) for report in self.seen_again.values()]
         update_rows(connection, t.sighting, "issue_id", _AGAIN, again)
 
     def _seen(self, held: HeldSighting) -> tuple[Any, ...]:
