@@ -6,7 +6,6 @@ connected, then how many reports a second it took.
 
 import sys
 import time
-from datetime import UTC, datetime
 
 from central_ingest.config import BrokerSettings, IngestSettings
 from central_ingest.intake import Readable, read
@@ -19,9 +18,7 @@ def main() -> int:
     """Take, read and acknowledge so many reports."""
     port, wanted = map(int, sys.argv[1:])
     limits = IngestSettings()
-    subscriber = Subscriber(
-        "bare", BrokerSettings(port=port, keepalive_s=60), limits, lambda: datetime.now(UTC)
-    )
+    subscriber = Subscriber("bare", BrokerSettings(port=port, keepalive_s=60), limits)
     subscriber.start()
     ends_s = time.monotonic() + _CONNECT_S
     while not subscriber.connected and time.monotonic() < ends_s:
@@ -30,7 +27,7 @@ def main() -> int:
     sys.stdout.flush()
     came, first_s, last_s = 0, 0.0, time.perf_counter()
     while came < wanted and time.perf_counter() - last_s < _PATIENCE_S:
-        if batch := subscriber.take(0.1):
+        if batch := subscriber.take(limits.batch_size, 0.1):
             first_s = first_s or time.perf_counter()
             came += sum(
                 isinstance(read(b.delivery, limits.body_max_bytes), Readable) for b in batch

@@ -27,6 +27,7 @@ from typing import Any
 from benchmarks import broker
 from benchmarks.machine import ROOT, this_machine
 from benchmarks.mqtt_load import Fleet, Recording, agent_name, topic_of
+from benchmarks.site import children_of
 from benchmarks.traffic import MIX, Sent, Traffic, Truth
 from central_ingest.intake import Delivery, read
 from central_ingest.store.batches import file_batch
@@ -46,7 +47,8 @@ FLOOD_RATIO_MAX = 2.0
 _BODY_MAX = 1 << 18
 _SERVER = (
     "server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size",
-    "checkpoint_timeout", "wal_compression", "random_page_cost", "jit",
+    "checkpoint_timeout", "wal_compression", "random_page_cost", "jit", "autovacuum_max_workers",
+    "autovacuum_vacuum_cost_delay", "bgwriter_lru_maxpages", "backend_flush_after",
 )  # fmt: skip
 _SETTLE_S = 60.0
 _STILL_S = 1.0
@@ -135,7 +137,8 @@ def measure(plan: Plan) -> dict[str, Any]:
         fleet = Fleet(port, plan.agents + 1, ledger.note_receipt)
         stack.callback(fleet.close)
         fleet.wait_ready()
-        watched = {"ingest": [w.pid for w in workers], "broker": [process.pid],
+        working = [pid for one in workers for pid in (one.pid, *children_of(one.pid))]
+        watched = {"ingest": working, "broker": [process.pid],
                    "generator": [os.getpid()], "database": _servers()}  # fmt: skip
         before = _cpu_seconds(watched)
         ledger.begin(time.perf_counter())
@@ -222,7 +225,7 @@ def _prefill(engine: Engine, sent: list[Sent]) -> float:
 def _file(engine: Engine, batch: list[Sent]) -> None:
     now = datetime.now(UTC)
     messages = [
-        read(Delivery(topic_of(sent.agent, "issue"), sent.body, now), _BODY_MAX) for sent in batch
+        read(Delivery(topic_of(sent.agent, "issue"), sent.body), _BODY_MAX) for sent in batch
     ]
     done = file_batch(engine, messages, FilingRules(), now)
     if any(outcome == "quarantined" for _, outcome in done.outcomes):

@@ -157,6 +157,14 @@ def threads_of(pid: int) -> int:
     return int(_status(pid, "Threads"))
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that its first thread began and that run still; none where it ended."""
+    try:
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
 def _status(pid: int, field: str) -> float:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(f"{field}:"):

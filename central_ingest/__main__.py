@@ -16,7 +16,7 @@ from central_ingest.authority import write_private
 from central_ingest.backup import Kept, Site, back_up
 from central_ingest.backup import restore as restore_backup
 from central_ingest.clock import utc_now
-from central_ingest.config import Settings
+from central_ingest.config import LOG_FORMAT, Settings
 from central_ingest.dedup import Place
 from central_ingest.enrolment import Addresses, BrokerFolder, Credentials, Joining
 from central_ingest.errors import CentreError, ConfigError
@@ -438,9 +438,7 @@ def export_cases(out: Path, *, config_file: ConfigFile = None, data: Data = None
 
 def main() -> None:
     """Run the command line."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     app()
 

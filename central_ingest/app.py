@@ -43,6 +43,7 @@ from central_ingest.config import S3Settings, Settings
 from central_ingest.errors import RefusedToStart, StoreError
 from central_ingest.evidence import EvidenceStore, Shelf
 from central_ingest.ingest import Ingest
+from central_ingest.reader import Reader
 from central_ingest.store import access
 from central_ingest.store.database import (
     CACHE_MB,
@@ -58,7 +59,6 @@ from central_ingest.store.fleet import list_workers
 from central_ingest.store.housekeeping import HouseRules
 from central_ingest.store.moving import copy_database
 from central_ingest.store.policy import Policy, read_setting, write_policy, write_setting
-from central_ingest.subscriber import Subscriber
 
 _log = logging.getLogger(__name__)
 LOCK_WAIT_S = 10.0
@@ -315,9 +315,8 @@ def run_ingest(settings: Settings, worker: str, parent_pid: int | None) -> None:
     if parent_pid is not None:
         threading.Thread(target=_follow, args=(parent_pid, stopping), daemon=True).start()
     with _only_one(settings.data, worker, stopping):
-        subscriber = Subscriber(
-            _client_id(settings, engine, worker), settings.broker, settings.ingest, utc_now
-        )
+        client_id = _client_id(settings, engine, worker)
+        reader = Reader(client_id, settings.broker, settings.ingest)
         house = HouseRules(
             evidence_lost_after=timedelta(hours=settings.evidence.lost_after_h),
             propose_void_after=timedelta(hours=settings.cases.propose_void_after_h),
@@ -326,7 +325,7 @@ def run_ingest(settings: Settings, worker: str, parent_pid: int | None) -> None:
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
         rules = (filing_rules(settings), house)
-        Ingest(engine, subscriber, settings.ingest, rules, utc_now).run(stopping, worker)
+        Ingest(engine, reader, settings.ingest, rules, utc_now).run(stopping, worker)
 
 
 def filing_rules(settings: Settings) -> FilingRules:

@@ -22,6 +22,7 @@ from central_ingest.errors import ConfigError
 from contract.catalogue import Category
 from contract.messages import Name
 
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _SECRET = re.compile(r"\$\{secret:([A-Za-z0-9_.-]+)\}")
 Port = Annotated[int, Field(ge=1, le=65535)]
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

@@ -20,6 +20,8 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
+from msgspec import Struct
+
 from contract.catalogue import Family
 from contract.messages import Phase
 
@@ -56,8 +58,7 @@ class DuplicateRules:
         return self.caps_m.get(family, _CAPS_M[family])
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True, gc=False, array_like=True):
     """A point in degrees and the radius of its error in metres."""
 
     lon: float

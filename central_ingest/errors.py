@@ -8,7 +8,7 @@ CentreError
 │   └── StoreUnavailable     the database cannot be used now; the same step may work later
 ├── UnreadableMessage        bytes from the broker that are no message of ours
 ├── ForeignCity              an enrolled agent speaks as one of another city
-├── SubscriberStopped        the MQTT network thread ended unasked
+├── SubscriberStopped        what reads from the broker ended unasked
 ├── BrokerAway               the broker does not answer, or refuses; the same step may work later
 ├── MalformedPacket          bytes from the broker that are no MQTT 5
 ├── ConflictingReport        the same issue and revision came before with another body
@@ -63,7 +63,7 @@ class ForeignCity(CentreError):
 
 
 class SubscriberStopped(CentreError):
-    """The network thread ended although nobody asked it to."""
+    """What reads from the broker ended although nobody asked it to."""
 
 
 class BrokerAway(CentreError):

@@ -9,12 +9,11 @@ import os
 import threading
 import time
 from bisect import bisect_left
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
-from queue import Empty, Full, Queue
 
 import prometheus_client as prometheus
 from prometheus_client.metrics_core import HistogramMetricFamily, Metric
@@ -22,18 +21,21 @@ from prometheus_client.registry import Collector
 
 from central_ingest.clock import Now
 from central_ingest.config import IngestSettings
-from central_ingest.errors import StoreUnavailable, SubscriberStopped
-from central_ingest.fairness import Allowances
-from central_ingest.intake import Readable, Unreadable, read
+from central_ingest.errors import StoreUnavailable
+from central_ingest.handover import Batch, messages_of
+from central_ingest.intake import Readable, Unreadable
+from central_ingest.reader import Reader
 from central_ingest.receipts import PacedReceipts, receipt_body
-from central_ingest.store.batches import REPORTS, Filed, file_batch
+from central_ingest.reports import Report
+from central_ingest.store.batches import Filed, file_batch
 from central_ingest.store.checkpoints import Checkpoints
 from central_ingest.store.commands import any_due, take_due
 from central_ingest.store.database import Engine, reading, writing
 from central_ingest.store.filing import FilingRules
 from central_ingest.store.fleet import WorkerBeat, beat
 from central_ingest.store.housekeeping import HouseRules, keep_house
-from central_ingest.subscriber import Received, Subscriber
+from contract.messages import encode
+from contract.topics import Leaf
 
 _log = logging.getLogger(__name__)
 BEAT_S = 2.0
@@ -129,42 +131,35 @@ class Lags(Collector):
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A batch that was taken apart; `messages` lacks those of agents that pour in too much."""
+class _Committed:
+    """A batch of so many messages that may be acknowledged once its receipts are told."""
 
-    batch: Sequence[Received]
-    messages: Sequence[Readable | Unreadable]
-    captured_s: Sequence[float]
+    at_s: float
+    number: int
+    messages: int
 
 
 class Ingest:
-    """One worker: owns a subscriber and writes to the database.
-
-    While one batch is committed, the next one is taken apart on a thread of its own: the database
-    works outside the interpreter then, and the two need not take turns at it line by line.
-    """
+    """One worker: takes what a reader hands over and writes it to the database."""
 
     def __init__(
         self,
         engine: Engine,
-        subscriber: Subscriber,
+        reader: Reader,
         settings: IngestSettings,
         rules: tuple[FilingRules, HouseRules],
         now: Now,
     ) -> None:
         self._engine = engine
-        self._subscriber = subscriber
+        self._reader = reader
         self._settings = settings
         self._rules, self._house = rules
         self._now = now
         self._receipts = PacedReceipts(settings.receipt_ms / 1000)
-        self._allowances = Allowances(settings.agent_per_s)
-        self._committed: deque[tuple[float, Sequence[Received]]] = deque()
+        self._committed: deque[_Committed] = deque()
         self._started_at = now()
         self._metrics = IngestMetrics()
         self._checkpoints = Checkpoints(engine)
-        self._prepared: Queue[Prepared | SubscriberStopped] = Queue(maxsize=1)
-        self._free = threading.Event()  # whether the interpreter is: nothing is being decided
         self._next_beat_s = 0.0
         self._said = ""
         self._next_house_s = 0.0
@@ -175,29 +170,17 @@ class Ingest:
 
         Raises SubscriberStopped, StoreError.
         """
-        self._subscriber.start()
+        self._reader.start()
         self._checkpoints.start()
-        reader = threading.Thread(target=self._prepare, args=(stopping,), name="reading")
-        reader.start()
         try:
             while not stopping.is_set():
-                self._free.set()
-                try:
-                    ready = self._prepared.get(timeout=self._wait_s)
-                except Empty:
-                    if not reader.is_alive() and not stopping.is_set():
-                        raise SubscriberStopped(
-                            "the reading thread ended by an error; ingest must start again"
-                        ) from None
-                    self._tell()
+                if (batch := self._reader.take(self._wait_s)) is not None:
+                    self._work(batch, stopping)
                 else:
-                    self._free.clear()
-                    self._work(ready, stopping)
+                    self._tell()
                 self._look_after(name)
         finally:
-            stopping.set()
-            reader.join()
-            self._subscriber.stop()
+            self._reader.stop()
             self._checkpoints.stop()
 
     @property
@@ -205,70 +188,25 @@ class Ingest:
         """How long to wait for more; a receipt that waits for its pause shortens it."""
         return min(_WAIT_S, max(0.01, self._settings.receipt_ms / 1000))
 
-    def _prepare(self, stopping: threading.Event) -> None:
-        """Take batches apart until told to stop, one ahead of what is filed."""
-        while not stopping.is_set():
-            if not self._free.wait(_WAIT_S):
-                continue
-            try:
-                ready: Prepared | SubscriberStopped = self._take_apart()
-            except SubscriberStopped as error:
-                ready = error
-            while isinstance(ready, SubscriberStopped) or ready.batch:
-                try:
-                    self._prepared.put(ready, timeout=_WAIT_S)
-                    break
-                except Full:
-                    if stopping.is_set():
-                        return
-
-    def _take_apart(self) -> Prepared:
-        batch = self._subscriber.take(_WAIT_S)
-        messages = [
-            read(one.delivery, self._settings.body_max_bytes) for one in self._allowed(batch)
-        ]
-        captured_s = [
-            message.message.captured_at.timestamp()
-            for message in messages
-            if isinstance(message, Readable) and isinstance(message.message, REPORTS)
-        ]
-        return Prepared(batch, messages, captured_s)
-
-    def _allowed(self, batch: Sequence[Received]) -> Sequence[Received]:
-        """Those of agents that have not used up what one agent may pour in."""
-        now_s, left = time.monotonic(), dict[str, int]()
-        wanted = Counter(one.delivery.topic for one in batch)
-        for topic, times in wanted.items():
-            left[topic] = self._granted(topic, times, now_s)
-        if left == wanted:
-            return batch
-        kept = []
-        for one in batch:
-            if left[one.delivery.topic] > 0:
-                left[one.delivery.topic] -= 1
-                kept.append(one)
-        return kept
-
-    def _granted(self, topic: str, wanted: int, now_s: float) -> int:
-        parts = topic.split("/", 4)
-        if len(parts) < 5:
-            return wanted
-        # Of each kind: a flood of reports must not cost the word that its agent went offline.
-        return self._allowances.take("/".join(parts[2:5]), wanted, now_s)
-
-    def _work(self, ready: Prepared | SubscriberStopped, stopping: threading.Event) -> None:
-        if isinstance(ready, SubscriberStopped):
-            raise ready
+    def _work(self, batch: Batch, stopping: threading.Event) -> None:
+        messages = messages_of(batch, self._settings.body_max_bytes)
+        self._checkpoints.wait()
         with self._metrics.commit_s.time():
-            filed = self._commit(ready.messages, stopping)
+            filed = self._commit(messages, stopping)
         if filed is None:
             return
+        self._checkpoints.filed(len(messages))  # goes on beside the rest of this
         self._receipts.add(filed.told)
-        self._committed.append((time.monotonic(), ready.batch))
+        taken = len(messages) + batch.passed_over
+        self._committed.append(_Committed(time.monotonic(), batch.number, taken))
         self._tell()
-        self._metrics.passed_over.inc(len(ready.batch) - len(ready.messages))
-        self._metrics.count(filed, len(ready.messages), ready.captured_s, self._now())
-        self._checkpoints.filed(len(ready.messages))
+        captured_s = [
+            one.message.captured_at.timestamp()
+            for one in messages
+            if isinstance(one, Readable) and isinstance(one.message, Report)
+        ]
+        self._metrics.passed_over.inc(batch.passed_over)
+        self._metrics.count(filed, len(messages), captured_s, self._now())
 
     def _tell(self) -> None:
         """Send the receipts that are due, then the PUBACKs of all batches that are receipted.
@@ -276,18 +214,23 @@ class Ingest:
         Receipts first, on the same connection: the broker that has the PUBACK has the receipt, so
         a kill between the two costs a repeat, not a receipt. PUBACKs stay in order.
         """
-        if not self._subscriber.connected:
+        if not self._reader.connected:
             self._receipts.forget()
         now, now_s = self._now(), time.monotonic()
         due = [
-            (outbox[0], receipt_body(outbox, told, now))
+            (outbox[0].topic(Leaf.RECEIPT), receipt_body(outbox, told, now))
             for outbox, told in self._receipts.due(now_s)
         ]
-        self._metrics.receipts.inc(self._subscriber.send_receipts(due))
+        if due:
+            self._reader.send(due)
+            self._metrics.receipts.inc(len(due))
         told_until_s = now_s - self._settings.receipt_ms / 1000
-        while self._committed and (self._receipts.empty or self._committed[0][0] <= told_until_s):
-            _, batch = self._committed.popleft()
-            self._metrics.pubacks.inc(self._subscriber.acknowledge(batch))
+        told = list[_Committed]()
+        while self._committed and (self._receipts.empty or self._committed[0].at_s <= told_until_s):
+            told.append(self._committed.popleft())
+        if told:
+            self._reader.acknowledge([batch.number for batch in told])
+            self._metrics.pubacks.inc(sum(batch.messages for batch in told))
 
     def _commit(
         self, messages: Sequence[Readable | Unreadable], stopping: threading.Event
@@ -296,7 +239,9 @@ class Ingest:
         pause_s = 0.1
         while True:
             try:
-                return file_batch(self._engine, messages, self._rules, self._now(), self._free.set)
+                return file_batch(
+                    self._engine, messages, self._rules, self._now(), self._reader.ask
+                )
             except StoreUnavailable as error:
                 _log.error("%d messages wait: %s", len(messages), error)
                 self._metrics.retries.inc()
@@ -308,10 +253,10 @@ class Ingest:
         """Beat and keep house when it is time; a database that is away is tried again later."""
         now_s = time.monotonic()
         try:
-            if now_s >= self._next_beat_s or self._subscriber.detail != self._said:
+            if now_s >= self._next_beat_s or self._reader.detail != self._said:
                 self._next_beat_s = now_s + BEAT_S
                 self._beat(name)
-            if now_s >= self._next_commands_s and self._subscriber.connected:
+            if now_s >= self._next_commands_s and self._reader.connected:
                 self._next_commands_s = now_s + COMMANDS_S
                 self._offer_commands()
             if now_s >= self._next_house_s:
@@ -328,17 +273,18 @@ class Ingest:
                 return
         with writing(self._engine) as connection:
             due = take_due(connection, self._now())
-        self._metrics.commands.inc(self._subscriber.send_commands(due))
+        self._reader.send([(to.topic(Leaf.COMMAND), encode(command)) for to, command in due])
+        self._metrics.commands.inc(len(due))
 
     def _beat(self, name: str) -> None:
-        self._metrics.connected.set(self._subscriber.connected)
-        self._said = self._subscriber.detail
+        self._metrics.connected.set(self._reader.connected)
+        self._said = self._reader.detail
         said = WorkerBeat(
             name=name,
             pid=os.getpid(),
             started_at=self._started_at,
             beat_at=self._now(),
-            connected=self._subscriber.connected,
+            connected=self._reader.connected,
             detail=self._said,
             metrics=prometheus.generate_latest(self._metrics.registry).decode(),
         )

@@ -1,8 +1,8 @@
 """MQTT → deliveries in batches; PUBACK only when told that a batch is committed.
 
 The network thread only moves bytes: it connects, reads what comes into a queue and sends what
-waits. Packets are taken apart by the thread that files them, so that the two do not fight for the
-interpreter. The broker sends at most `receive_maximum` messages without a PUBACK, and beyond
+waits. Packets are taken apart by the thread that takes batches, so that the two do not fight for
+the interpreter. The broker sends at most `receive_maximum` messages without a PUBACK, and beyond
 `_HELD_MAX` bytes nothing is read: back-pressure goes to the broker, not into memory. PUBACKs are
 sent in the order in which messages came. One belongs to the connection on which its message came:
 after a reconnect the broker sends the message again, and the old PUBACK is not sent.
@@ -10,23 +10,19 @@ after a reconnect the broker sends the message again, and the old PUBACK is not 
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
-from datetime import datetime
 from random import SystemRandom
 
 import mqtt5
 from msgspec import Struct
 
-from central_ingest.clock import Now
 from central_ingest.config import BrokerSettings, IngestSettings
 from central_ingest.errors import BrokerAway, MalformedPacket, SubscriberStopped
 from central_ingest.intake import READ_LEAVES, Delivery
 from central_ingest.mqtt import Connection, Wakeup
 from central_ingest.packets import SUBSCRIBE_MID, Outgoing, PacketReader, Publish
-from contract.messages import Command, encode
-from contract.topics import AgentAddress, Leaf, subscription
+from contract.topics import subscription
 
 _log = logging.getLogger(__name__)
 _WAITING_MAX = 10_000
@@ -50,24 +46,19 @@ class _Chunk(Struct, frozen=True, gc=False):
     """Bytes as they came."""
 
     connection_id: int
-    arrived_s: float
-    arrived_at: datetime
     data: bytes
 
 
 class Subscriber:
     """One MQTT session that survives broker and centre: same client id, no clean start."""
 
-    def __init__(
-        self, client_id: str, broker: BrokerSettings, limits: IngestSettings, now: Now
-    ) -> None:
+    def __init__(self, client_id: str, broker: BrokerSettings, limits: IngestSettings) -> None:
         self._client_id = client_id
         self._broker = broker
         self._limits = limits
-        self._now = now
         self._chunks: deque[_Chunk] = deque()
         self._came_bytes = self._taken_bytes = 0
-        self._ready: deque[tuple[float, Received]] = deque()
+        self._ready: deque[Received] = deque()
         self._reader = PacketReader()
         self._reader_of = 0
         self._arrived = threading.Event()
@@ -100,25 +91,17 @@ class Subscriber:
             self._thread.join(_STOP_S)
         self._wakeup.close()
 
-    def take(self, wait_s: float) -> list[Received]:
-        """The next batch; empty when nothing came for `wait_s`.
+    def take(self, most: int, wait_s: float) -> list[Received]:
+        """What came, at most so many; empty when nothing came for `wait_s`.
 
-        A batch ends at `batch_size` deliveries, or `batch_ms` after its first came. Raises
-        SubscriberStopped.
+        Raises SubscriberStopped.
         """
         self._arrived.clear()
-        self._unpack()
-        if not self._ready and not self._arrived.wait(wait_s):
-            self._check_thread()
-            return []
-        self._unpack()
-        while self._ready and len(self._ready) < self._limits.batch_size:
-            left_s = self._ready[0][0] + self._limits.batch_ms / 1000 - time.monotonic()
-            if left_s <= 0 or self._stopping.wait(min(left_s, _LOOK_S)):
-                break
-            self._unpack()
-        size = min(len(self._ready), self._limits.batch_size)
-        return [self._ready.popleft()[1] for _ in range(size)]
+        self._unpack(most)
+        if not self._ready and self._arrived.wait(wait_s):
+            self._unpack(most)
+        self._check_thread()
+        return [self._ready.popleft() for _ in range(min(len(self._ready), most))]
 
     def acknowledge(self, batch: Sequence[Received]) -> int:
         """PUBACK what came on the present connection; returns how many that were."""
@@ -134,17 +117,12 @@ class Subscriber:
         self._wakeup.ring()
         return len(mine)
 
-    def send_receipts(self, receipts: Sequence[tuple[AgentAddress, bytes]]) -> int:
-        """Publish receipts; while disconnected they are dropped, for agents ask again."""
-        return self._publish([(to.topic(Leaf.RECEIPT), body) for to, body in receipts])
+    def send(self, messages: Sequence[tuple[str, bytes]]) -> int:
+        """Publish messages, each a topic and a body; returns how many will go.
 
-    def send_commands(self, commands: Sequence[tuple[AgentAddress, Command]]) -> int:
-        """Publish commands; those that are lost on the way are offered again by who asks."""
-        return self._publish(
-            [(to.topic(Leaf.COMMAND), encode(command)) for to, command in commands]
-        )
-
-    def _publish(self, messages: Sequence[tuple[str, bytes]]) -> int:
+        While disconnected all are dropped: agents ask for receipts again, and commands are offered
+        again.
+        """
         if not messages:
             return 0
         with self._lock:
@@ -159,11 +137,11 @@ class Subscriber:
         if not self._thread.is_alive():
             raise SubscriberStopped("the MQTT network thread ended; ingest must start again")
 
-    # -- what came, on the thread that files it
+    # -- what came, on the thread that takes it
 
-    def _unpack(self) -> None:
-        """Take apart what came, up to a batch."""
-        while self._chunks and len(self._ready) < self._limits.batch_size:
+    def _unpack(self, most: int) -> None:
+        """Take apart what came, until so many are ready."""
+        while self._chunks and len(self._ready) < most:
             chunk = self._chunks.popleft()
             self._taken_bytes += len(chunk.data)
             if chunk.connection_id != self._reader_of:
@@ -176,9 +154,8 @@ class Subscriber:
 
     def _note(self, packet: object, chunk: _Chunk) -> None:
         if isinstance(packet, Publish):
-            delivery = Delivery(packet.topic, packet.body, chunk.arrived_at, packet.properties)
-            received = Received(delivery, chunk.connection_id, packet.mid)
-            self._ready.append((chunk.arrived_s, received))
+            delivery = Delivery(packet.topic, packet.body, packet.properties)
+            self._ready.append(Received(delivery, chunk.connection_id, packet.mid))
         elif isinstance(packet, mqtt5.PubAckPacket):
             with self._lock:
                 if chunk.connection_id == self._connection_id:
@@ -247,7 +224,7 @@ class Subscriber:
             unsent = b""
             if data:
                 self._came_bytes += len(data)
-                self._chunks.append(_Chunk(connection_id, time.monotonic(), self._now(), data))
+                self._chunks.append(_Chunk(connection_id, data))
                 self._arrived.set()
 
     def _subscribe_packet(self) -> bytes:

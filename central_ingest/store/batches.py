@@ -1,8 +1,9 @@
 """A batch of messages: what is filed, what is quarantined, what is receipted.
 
 SQLite, with one writer at a time, files it in one transaction. On PostgreSQL each family's reports
-are one, and what is no report another: families never meet, neither in an issue nor in a case, so
-they are filed side by side, by one worker and by several.
+are a part, and what is no report another: families never meet, neither in an issue nor in a case,
+so they are filed side by side, by one worker and by several. Parts of which a batch has little
+share a transaction, for its statements cost the same however little they carry.
 
 Guarantee (promise 3): receipts are returned only after the transaction that holds each report, or
 its quarantine, has committed. One message that cannot be filed is quarantined, and the rest of its
@@ -11,7 +12,7 @@ batch is filed all the same.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,8 +24,8 @@ from sqlalchemy.exc import CompileError, DataError, IntegrityError
 
 from central_ingest.errors import ConflictingReport, ForeignCity, UnstorableReport
 from central_ingest.intake import SEQ_MAX, Readable, Unreadable, place_of
-from central_ingest.parsing import QuickReport, Report
 from central_ingest.receipts import Outbox, Told
+from central_ingest.reports import Report
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import insert_new
 from central_ingest.store.database import Engine, PartTaken, writing
@@ -36,7 +37,6 @@ from contract.messages import (
     CameraHealth,
     Canary,
     CommandResult,
-    IssueReport,
 )
 from contract.topics import AgentAddress
 
@@ -51,9 +51,10 @@ _OF_ONE_MESSAGE = (
     TypeError,
     ValueError,
 )
-REPORTS = (IssueReport, QuickReport)
 _NO_REPORTS = "no reports"
-_AT_ONCE = 2  # parts: while one waits for the database, the other one decides
+_AT_ONCE = 2  # transactions: while one waits for the database, the other one decides
+_ENOUGH = 250  # messages of a transaction; below it statements cost more than what they carry
+_Share = tuple[tuple[str, ...], list[Readable | Unreadable]]
 _RAW_MAX = 1 << 20
 _REASON_MAX = 500
 
@@ -86,13 +87,13 @@ class _Batch:
             [
                 one.message
                 for one in messages
-                if isinstance(one, Readable) and isinstance(one.message, REPORTS)
+                if isinstance(one, Readable) and isinstance(one.message, Report)
             ]
         )
         for message in messages:
             if isinstance(message, Unreadable):
                 self._quarantine(message)
-            elif isinstance(message.message, REPORTS):
+            elif isinstance(message.message, Report):
                 self._file_report(message, message.message)
             elif isinstance(message.message, Canary):
                 self._hold_canary(message, message.message)
@@ -175,21 +176,21 @@ def file_batch(
     now: datetime,
     at_commit: Callable[[], None] = lambda: None,
 ) -> Filed:
-    """File every message, in one transaction a part where none of them is poison.
+    """File every message, in few transactions where none of them is poison.
 
-    A part that cannot be filed as a whole is filed in halves, so that what one message causes
+    What cannot be filed as a whole is filed in halves, so that what one message causes
     sends it alone into quarantine. `at_commit` is called before each commit, during which the
     interpreter is free. Raises StoreUnavailable; what was committed before stands.
     """
     job = _Job(engine, rules, now, at_commit)
     if engine.dialect.name == "sqlite":
-        return _file_part(job, None, messages)
-    parts = _parts(messages)
+        return _file_share(job, (), messages)
+    shares = _shares(_parts(messages))
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        tried = list(threads.map(partial(_try_part, job), parts.items()))
+        tried = list(threads.map(partial(_try_share, job), shares))
         # What another worker files now comes last.
-        taken = [part for part, filed in zip(parts.items(), tried, strict=True) if filed is None]
-        then = list(threads.map(lambda part: _file_part(job, *part), taken))
+        taken = [share for share, filed in zip(shares, tried, strict=True) if filed is None]
+        then = list(threads.map(lambda share: _file_share(job, *share), taken))
     return _joined([*filter(None, tried), *then])
 
 
@@ -198,14 +199,30 @@ def _parts(messages: Iterable[Readable | Unreadable]) -> dict[str, list[Readable
     parts: dict[str, list[Readable | Unreadable]] = {}
     for one in messages:
         report = one.message if isinstance(one, Readable) else None
-        part = report.family.value if isinstance(report, REPORTS) else _NO_REPORTS
+        part = report.family.value if isinstance(report, Report) else _NO_REPORTS
         parts.setdefault(part, []).append(one)
     return parts
 
 
+def _shares(parts: Mapping[str, list[Readable | Unreadable]]) -> list[_Share]:
+    """The parts, so many together that each transaction has enough to do."""
+    shares: list[_Share] = []
+    names: tuple[str, ...] = ()
+    messages: list[Readable | Unreadable] = []
+    for name in sorted(parts):
+        names, messages = (*names, name), messages + parts[name]
+        if len(messages) >= _ENOUGH:
+            shares.append((names, messages))
+            names, messages = (), []
+    if names and shares:
+        before = shares.pop()
+        names, messages = before[0] + names, before[1] + messages
+    return [*shares, (names, messages)] if names else shares
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What all parts of a batch share."""
+    """What all transactions of a batch share."""
 
     engine: Engine
     rules: FilingRules
@@ -213,23 +230,23 @@ class _Job:
     at_commit: Callable[[], None]
 
 
-def _try_part(job: _Job, part: tuple[str, Sequence[Readable | Unreadable]]) -> Filed | None:
-    """File a part, unless another worker files one of the same name now."""
+def _try_share(job: _Job, share: _Share) -> Filed | None:
+    """File these parts, unless another worker files one of the same name now."""
     try:
-        return _file_part(job, *part, wait=False)
+        return _file_share(job, *share, wait=False)
     except PartTaken:
         return None
 
 
-def _file_part(
+def _file_share(
     job: _Job,
-    part: str | None,
+    parts: tuple[str, ...],
     messages: Sequence[Readable | Unreadable],
     *,
     wait: bool = True,
 ) -> Filed:
     try:
-        with writing(job.engine, part, wait=wait) as connection:
+        with writing(job.engine, *parts, wait=wait) as connection:
             batch = _Batch(connection, job.rules, job.now)
             batch.file(messages)
             job.at_commit()
@@ -239,9 +256,9 @@ def _file_part(
             (only,) = messages
             if isinstance(only, Unreadable):
                 raise
-            return _file_part(job, part, [_failed(only, error)])
+            return _file_share(job, parts, [_failed(only, error)])
         middle = len(messages) // 2
-        return _joined(_file_part(job, part, h) for h in (messages[:middle], messages[middle:]))
+        return _joined(_file_share(job, parts, h) for h in (messages[:middle], messages[middle:]))
     return Filed(tuple(batch.told.items()), batch.outcomes)
 
 
@@ -293,7 +310,7 @@ def _failed(readable: Readable, error: BaseException) -> Unreadable:
     message = readable.message
     known = isinstance(error, ConflictingReport | ForeignCity | UnstorableReport)
     said = str(error) if known else f"cannot be filed: {error!r}"
-    place = place_of(message) if isinstance(message, (*REPORTS, Canary)) else None
+    place = place_of(message) if isinstance(message, Report | Canary) else None
     if place is not None and place.seq > SEQ_MAX:
         place = None
     return Unreadable(readable.delivery, said[:_REASON_MAX], readable.address, place)

@@ -15,9 +15,9 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from central_ingest.store.database import Engine
 
-# A report changes about three pages: at 10,000 reports the log holds some 120 MB. Sooner, pages
+# A report changes about three pages: at 20,000 reports the log holds some 250 MB. Sooner, pages
 # that change again and again are copied as often, and filing waits for the disk between batches.
-AFTER_REPORTS = 10_000
+AFTER_REPORTS = 20_000
 _PASSES = 3
 
 
@@ -28,7 +28,10 @@ class Checkpoints:
         self._engine = engine
         self._after_reports = after_reports
         self._filed = 0
-        self._wanted, self._nearly, self._ended = (threading.Event() for _ in range(3))
+        self._wanted, self._nearly, self._last, self._ended, self._resting = (
+            threading.Event() for _ in range(5)
+        )
+        self._resting.set()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
         # Of its own: filing keeps the connection whose memory holds what it read last.
         self._own: PoolProxiedConnection | None = None
@@ -43,6 +46,7 @@ class Checkpoints:
         """End after the pass under way."""
         self._ended.set()
         self._wanted.set()
+        self._last.set()
         if self._thread.ident is not None:
             self._thread.join()
         if self._own is not None:
@@ -50,21 +54,30 @@ class Checkpoints:
             self._own = None
 
     def filed(self, reports: int) -> None:
-        """Between two batches: count these, and finish what the thread has nearly done."""
+        """Right after a commit: count these, and let the thread finish what it has nearly done."""
         self._filed += reports
         if self._nearly.is_set():
             self._nearly.clear()
-            self._bring_over()
+            self._resting.clear()
+            self._last.set()
         elif self._filed >= self._after_reports and not self._wanted.is_set():
             self._filed = 0
             self._wanted.set()
+
+    def wait(self) -> None:
+        """Before the next transaction: let the last pass end."""
+        self._resting.wait()
 
     def _run(self) -> None:
         while self._wanted.wait() and not self._ended.is_set():
             for _ in range(_PASSES):
                 self._bring_over()
             self._nearly.set()
+            self._last.wait()
+            self._last.clear()
+            self._bring_over()
             self._wanted.clear()
+            self._resting.set()
 
     def _bring_over(self) -> None:
         """Copy what is there now.

@@ -2,8 +2,8 @@
 
 SQLite: WAL, `synchronous=FULL`, one writer by `BEGIN IMMEDIATE`, in turn. PostgreSQL: the same
 source, in READ COMMITTED; transaction-level advisory locks say who may write beside whom. A
-transaction of a `part` (a family's reports, say) runs beside those of other parts and waits for its
-own; one without a part runs alone. One that only adds rows of which nobody's decision depends
+transaction of `parts` (a family's reports, say) runs beside those of other parts and waits for its
+own; one without parts runs alone. One that only adds rows of which nobody's decision depends
 (`appending`) waits for nobody.
 """
 
@@ -128,16 +128,16 @@ class PartTaken(Exception):
 
 
 @contextmanager
-def writing(engine: Engine, part: str | None = None, *, wait: bool = True) -> Iterator[Connection]:
+def writing(engine: Engine, *parts: str, wait: bool = True) -> Iterator[Connection]:
     """One writing transaction: commits at the end, or changes nothing.
 
     Raises StoreUnavailable when the database cannot be used now, or PostgreSQL ended a transaction
-    that was silent for SILENT_MAX_S; without `wait`, PartTaken when another transaction holds the
-    part.
+    that was silent for SILENT_MAX_S; without `wait`, PartTaken when another transaction holds one
+    of the parts.
     """
     with _begun(engine) as connection:
         if connection.dialect.name == "postgresql":
-            _lock(connection, part, wait=wait)
+            _lock(connection, parts, wait=wait)
         yield connection
 
 
@@ -189,18 +189,23 @@ def _turn(engine: Engine) -> Iterator[None]:
         os.close(turn)
 
 
-def _lock(connection: Connection, part: str | None, *, wait: bool) -> None:
-    """Take the locks, and let go of them should nothing more be heard: in one statement."""
-    given = {"silent": f"{SILENT_MAX_S}s", "key": _ALONE_LOCK}
-    if part is None:
+def _lock(connection: Connection, parts: tuple[str, ...], *, wait: bool) -> None:
+    """Take the locks, and let go of them should nothing more be heard: in one statement.
+
+    Who takes several takes them in one order, so that no two wait for each other.
+    """
+    given: dict[str, Any] = {"silent": f"{SILENT_MAX_S}s", "key": _ALONE_LOCK}
+    if not parts:
         connection.execute(text(f"SELECT {_END_WHEN_SILENT}, pg_advisory_xact_lock(:key)"), given)
         return
-    given |= {"space": _PARTS_SPACE, "part": _key_of(part)}
-    how = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
+    given |= {"space": _PARTS_SPACE, "parts": sorted(map(_key_of, parts))}
+    wanted = "count(pg_advisory_xact_lock(:space, part)) > 0"
+    if not wait:
+        wanted = "bool_and(pg_try_advisory_xact_lock(:space, part))"
     shared = "pg_advisory_xact_lock_shared(:key)"
-    query = text(f"SELECT {_END_WHEN_SILENT}, {shared}, {how}(:space, :part)")
-    held = connection.execute(query, given).one()
-    if not wait and not held[2]:
+    source = "FROM unnest(:parts) AS part"
+    query = text(f"SELECT {_END_WHEN_SILENT}, {shared}, (SELECT {wanted} {source})")
+    if not connection.execute(query, given).one()[2]:
         raise PartTaken
 
 

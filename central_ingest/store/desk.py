@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from central_ingest.cases import OPEN_STATES, CaseState
 from central_ingest.dedup import DuplicateRules, OpenCase, Place, Sighting
-from central_ingest.parsing import Report
+from central_ingest.reports import Report
 from central_ingest.spots import spot, spots_around
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import is_sqlite, select_rows
@@ -244,7 +244,7 @@ def near(place: Place, family: Family, rules: DuplicateRules) -> Iterator[range]
 
 def where_of(report: Report) -> tuple[Any, ...]:
     """Longitude, latitude, error, component and its standard, as a sighting holds them."""
-    at, part = report.position, report.component
+    at, part = report.place, report.component
     place = (None, None, None) if at is None else (at.lon, at.lat, at.error_m)
     return (*place, None, None) if part is None else (*place, part.id, part.standard)
 
@@ -276,14 +276,8 @@ def comes_back(held: HeldSighting, report: Report, rules: DuplicateRules) -> boo
     ended_at = held.case.ended_at
     if held.case.state != _CLOSED or ended_at is None or report.phase not in LIVE:
         return False
-    offset_s = report.clock.offset_s if report.clock.synced else 0.0
-    return (report.last_seen_at - ended_at).total_seconds() + offset_s > rules.gap_s
-
-
-def place_of(report: Report) -> Place | None:
-    """Where a report says that its issue is."""
-    at = report.position
-    return Place(at.lon, at.lat, at.error_m) if at is not None else None
+    late_s = (report.last_seen_at - ended_at).total_seconds() + report.clock_offset_s
+    return late_s > rules.gap_s
 
 
 class Desk:
@@ -428,10 +422,9 @@ class Desk:
         rows: set[range] = set()
         parts: set[str] = set()
         for report in new:
-            place = place_of(report)
-            if place is not None:
-                around = tuple(near(place, report.family, self._rules))
-                self._near[place, report.family] = around
+            if report.place is not None:
+                around = tuple(near(report.place, report.family, self._rules))
+                self._near[report.place, report.family] = around
                 rows.update(around)
             if report.component is not None:
                 parts.add(report.component.id)
@@ -472,7 +465,7 @@ class Desk:
         self.digests = {(row[0].int, row[1]): row[2] for row in found}
 
     def _read_official(self, new: Iterable[Report]) -> None:
-        codes = {cell.code for report in new for cell in report.cells[:1]}
+        codes = {report.cell.code for report in new if report.cell is not None}
         names = ("grid_version", "code", "official")
         rows = select_rows(self._connection, t.cell, names, "code {keys}", codes)
         self.official = {(row[0], row[1]): bool(row[2]) for row in rows}

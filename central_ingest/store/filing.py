@@ -15,10 +15,10 @@ from sqlalchemy import Connection
 
 from central_ingest.cases import CaseState, presence_of
 from central_ingest.dedup import Decision, DuplicateRules, Verdict
-from central_ingest.errors import ConflictingReport, UnstorableReport
+from central_ingest.errors import ConflictingReport
 from central_ingest.grid import is_official
 from central_ingest.grouping import Grouped, Move, group
-from central_ingest.parsing import INTEGER_MAX, LONG_TEXT_MAX, SHORT_TEXT_MAX, Report
+from central_ingest.reports import Report, report_of
 from central_ingest.store.cells import look_up, official
 from central_ingest.store.desk import (
     NOWHERE,
@@ -28,7 +28,6 @@ from central_ingest.store.desk import (
     SeenAgain,
     comes_back,
     empty_like,
-    place_of,
     spot_of,
     where_of,
 )
@@ -61,9 +60,13 @@ class FilingRules:
 
 
 def file_report(
-    connection: Connection, report: Report, body: bytes, rules: FilingRules, now: datetime
+    connection: Connection, said: IssueReport, body: bytes, rules: FilingRules, now: datetime
 ) -> Outcome:
-    """File one report by itself. Raises ConflictingReport; it has then changed nothing."""
+    """File one report by itself.
+
+    Raises ConflictingReport, UnstorableReport; it has then changed nothing.
+    """
+    report = report_of(said)
     filing = Filing(connection, rules, now)
     filing.prepare([report])
     outcome = filing.take(report, body, hashlib.sha256(body).hexdigest())
@@ -92,11 +95,8 @@ class Filing:
         """Let one report change its case; `digest` is its body's SHA-256.
 
         Raises ConflictingReport when the same issue and revision came with another body, or the
-        issue is of another agent, camera or family: the first one stands. Raises
-        UnstorableReport for what no table holds. Nothing has changed then.
+        issue is of another agent, camera or family: the first one stands. Nothing has changed then.
         """
-        if isinstance(report, IssueReport):  # what is read quickly can be held
-            _check_storable(report)
         number = report.issue_id.int
         key = (number, report.revision)
         if (held := self.desk.digests.get(key)) is not None:
@@ -169,13 +169,11 @@ class Filing:
 
     def _give_cell(self, case: HeldCase, report: Report) -> None:
         """The agent's word, else our own lookup."""
-        place = place_of(report)
-        if report.cells:
-            first = report.cells[0]
-            code, version = first.code, first.grid_version
+        if report.cell is not None:
+            code, version = report.cell.code, report.cell.grid_version
             known = self.desk.official.get((version, code))
             case.cell_official = is_official(code) if known is None else known
-        elif place is not None and (found := look_up(self._connection, place)):
+        elif report.place is not None and (found := look_up(self._connection, report.place)):
             code, version = found[0].code, found[0].grid_version
             case.cell_official = official(self._connection, found[0])
         else:
@@ -232,7 +230,7 @@ class Filing:
         )
 
     def _held(self, report: Report) -> HeldSighting:
-        spot = spot_of(place_of(report), report.family, self._rules.duplicates)
+        spot = spot_of(report.place, report.family, self._rules.duplicates)
         held = HeldSighting(
             report.issue_id, NOWHERE, report.agent_id, report.camera_id, report.family.value,
             "", "", "", 0, report.first_seen_at, report.last_seen_at, None, None, None, None, None,
@@ -242,7 +240,7 @@ class Filing:
         return held
 
     def _open_case(self, report: Report) -> HeldCase:
-        place, part, name = place_of(report), report.component, self._numbers.next()
+        place, part, name = report.place, report.component, self._numbers.next()
         case = HeldCase(
             case_id=name.case_id,
             number=name.number,
@@ -336,27 +334,3 @@ def _check_continuity(known: HeldSighting | SeenAgain, report: Report) -> None:
                 f"issue {report.issue_id} is of {name} {before}, revision {report.revision} "
                 f"says {after}; the first one stands"
             )
-
-
-def _check_storable(report: IssueReport) -> None:
-    """What the contract allows and no table holds. Raises UnstorableReport naming the field."""
-    if report.seq > INTEGER_MAX or report.revision > INTEGER_MAX:
-        name = "seq" if report.seq > INTEGER_MAX else "revision"
-        raise UnstorableReport(
-            f"{name} {getattr(report, name)} is too large: at most {INTEGER_MAX} was expected"
-        )
-    for named in report.evidence:
-        _check_text("evidence.media_type", named.media_type, SHORT_TEXT_MAX)
-        if named.bytes > INTEGER_MAX:
-            raise UnstorableReport(f"evidence.bytes {named.bytes} is too large")
-    _check_text("model.name", report.model.name, LONG_TEXT_MAX)
-    for cell in report.cells[:1]:
-        _check_text("cells.grid_version", cell.grid_version, SHORT_TEXT_MAX)
-    if (part := report.component) is not None:
-        _check_text("component.id", part.id, SHORT_TEXT_MAX)
-        _check_text("component.standard", part.standard, SHORT_TEXT_MAX)
-
-
-def _check_text(name: str, value: str, longest: int) -> None:
-    if len(value) > longest or "\0" in value:
-        raise UnstorableReport(f"{name}: at most {longest} characters without NUL were expected")

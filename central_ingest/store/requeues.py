@@ -58,7 +58,7 @@ def _try_again(
 ) -> bool:
     if len(row.raw) != row.raw_bytes:
         return False
-    message = read(Delivery(row.topic, row.raw, now), body_max_bytes)
+    message = read(Delivery(row.topic, row.raw), body_max_bytes)
     if not isinstance(message, Readable):
         return False
     done = file_batch(engine, [message], rules, now)

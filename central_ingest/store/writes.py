@@ -10,14 +10,14 @@ from sqlalchemy import Connection, insert, literal, select, update
 
 from central_ingest.cases import CaseState, presence_of
 from central_ingest.dedup import DuplicateRules
-from central_ingest.parsing import Report
+from central_ingest.reports import Evidence, Report
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import insert_rows, is_sqlite, select_rows, update_rows
 from central_ingest.store.database import keep_out, lock_changes
 from central_ingest.store.desk import LIVE, SHOWN, Desk, HeldCase, HeldSighting
 from central_ingest.store.pictures import here_of, part_of
 from central_ingest.store.recurrence import note_recurrences
-from contract.messages import EvidenceRef, Phase, Severity
+from contract.messages import Phase, Severity
 
 # Enum members tell their values slowly, and these are asked for by every report.
 _RAISED, _CLOSED = Phase.RAISED.value, CaseState.CLOSED.value
@@ -56,7 +56,7 @@ class Writes:
     def __init__(self, now: datetime) -> None:
         self._now = now
         self.reports: list[tuple[Report, bytes, str]] = []
-        self.evidence: list[tuple[UUID, Any]] = []
+        self.evidence: list[tuple[UUID, Evidence]] = []
         self.sightings: dict[int, HeldSighting] = {}  # by the integers of their issues' ids
         self.seen_again: dict[int, Report] = {}  # likewise; the newest report of each
         self.proposals: list[tuple[int, int, str]] = []
@@ -200,14 +200,14 @@ class Writes:
             raise ValueError(f"sighting {held.issue_id} is written without a report")
         return (
             held.category, held.severity, held.phase, held.revision, held.first_seen_at,
-            held.last_seen_at, list(report.box_xyxyn), held.score, report.model.name,
-            report.model.sha256, self._now,
+            held.last_seen_at, list(report.box_xyxyn), held.score, report.model_name,
+            report.model_sha256, self._now,
         )  # fmt: skip
 
     def _again(self, report: Report) -> tuple[Any, ...]:
         return (
             report.phase.value, report.revision, report.last_seen_at, list(report.box_xyxyn),
-            report.score, report.model.name, report.model.sha256, self._now, report.issue_id,
+            report.score, report.model_name, report.model_sha256, self._now, report.issue_id,
         )  # fmt: skip
 
     def _write_evidence(self, connection: Connection, desk: Desk) -> None:
@@ -224,7 +224,7 @@ class Writes:
         }
         insert_rows(connection, t.evidence_ref, _EVIDENCE, list(rows.values()), keep=True)
 
-    def _ref(self, issue_id: UUID, named: EvidenceRef, here: bool) -> tuple[Any, ...]:  # noqa: FBT001 -- one caller
+    def _ref(self, issue_id: UUID, named: Evidence, here: bool) -> tuple[Any, ...]:  # noqa: FBT001 -- one caller
         state = "present" if here else "pending"
         return (
             issue_id, named.sha256, named.kind, named.media_type, named.bytes, self._now, state,

@@ -54,7 +54,7 @@ def message() -> MakeMessage:
     def make(*numbers: int, agent: str = "gw-01", **changes: Any) -> Readable | Unreadable:
         made = IssueReport.model_validate(body_of(*numbers, **{"agent_id": agent} | changes))
         topic = f"gridwatch/1/demo/{agent}/issue"
-        return read(Delivery(topic, encode(made), NOW), 1 << 18)
+        return read(Delivery(topic, encode(made)), 1 << 18)
 
     return make
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import sqlite3
@@ -21,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from benchmarks.site import children_of
 from contract import messages
 from contract.messages import Receipt, format_utc
 
@@ -309,13 +311,45 @@ def test_an_ingest_ends_with_the_process_that_started_it(tmp_path: Path, site: S
     parent.wait()
     parent.stdout.close()
 
-    def gone() -> bool:
-        state = Path(f"/proc/{child}/stat")
-        with contextlib.suppress(OSError):
-            return state.read_text().split()[2] == "Z"
-        return True
+    wait_until(lambda: gone(child), "the end of the orphan")
 
-    wait_until(gone, "the end of the orphan")
+
+def gone(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+    return True
+
+
+def test_the_reading_process_ends_with_a_killed_ingest(site: Site) -> None:
+    (reader,) = children_of(site.processes["ingest"].pid)
+    site.kill("ingest")
+    wait_until(lambda: gone(reader), "the end of the reading process", 10)
+
+
+def test_an_ingest_whose_reading_process_was_killed_says_so_and_loses_nothing(
+    site: Site, agent: Agent
+) -> None:
+    total = 120
+    for seq in range(1, total + 1):
+        agent.publish(issue(seq))
+        if seq % 40 == 0:
+            (reader,) = children_of(site.processes["ingest"].pid)
+            os.kill(reader, signal.SIGKILL)
+            assert site.processes.pop("ingest").wait(20) == 1
+            site.start_ingest()
+    wait_until(lambda: site.receipted() == set(range(1, total + 1)), "all receipts", 60)
+    assert site.rows("select count(*), count(distinct seq) from report") == [(total, total)]
+    assert "the reading process ended" in (site.folder / "ingest.log").read_text()
+    assert not site.early
+
+
+def test_a_service_manager_that_tells_all_processes_to_stop_costs_no_receipt(
+    site: Site, agent: Agent
+) -> None:
+    (reader,) = children_of(site.processes["ingest"].pid)
+    os.kill(reader, signal.SIGTERM)
+    agent.publish(issue(1))
+    wait_until(lambda: site.receipted() == {1}, "the receipt")
 
 
 def test_a_second_ingest_of_the_same_name_is_refused(site: Site) -> None:

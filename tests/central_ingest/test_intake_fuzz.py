@@ -68,7 +68,7 @@ BODIES = st.binary(max_size=300) | mutated() | ANYTHING.map(lambda v: json.dumps
 
 @given(TOPICS | st.text(), BODIES, PROPERTIES)
 def test_reading_never_raises(topic: str, body: bytes, properties: dict[str, str]) -> None:
-    found = read(Delivery(topic, body, NOW, properties), 1 << 18)
+    found = read(Delivery(topic, body, properties), 1 << 18)
     assert isinstance(found, Readable | Unreadable)
 
 
@@ -77,7 +77,7 @@ def test_reading_never_raises(topic: str, body: bytes, properties: dict[str, str
 def test_filing_never_raises_and_receipts_can_be_sent(
     engine: Engine, told: list[tuple[str, bytes, dict[str, str]]]
 ) -> None:
-    found = [read(Delivery(topic, body, NOW, given), 1 << 18) for topic, body, given in told]
+    found = [read(Delivery(topic, body, given), 1 << 18) for topic, body, given in told]
     filed = file_batch(engine, found, FilingRules(), NOW)
     for outbox, what in filed.told:
         assert encode(receipt_of(outbox, what, NOW))

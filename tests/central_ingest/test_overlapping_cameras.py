@@ -51,7 +51,7 @@ def recorded(camera: str, clock_s: float = 0.0) -> list[Body]:
 
 def as_message(body: Body) -> Readable | Unreadable:
     topic = f"gridwatch/1/{body['city']}/{body['agent_id']}/issue"
-    return read(Delivery(topic, json.dumps(body).encode(), NOW), 1 << 18)
+    return read(Delivery(topic, json.dumps(body).encode()), 1 << 18)
 
 
 def cases_of(

@@ -16,7 +16,7 @@ now = datetime(2026, 7, 1, 8, 30, tzinfo=UTC)
 lines = path.read_bytes().splitlines()
 for at in range(0, len(lines), size):
     parts = [line.split(b"\t", 1) for line in lines[at : at + size]]
-    messages = [read(Delivery(topic.decode(), body, now), 1 << 18) for topic, body in parts]
+    messages = [read(Delivery(topic.decode(), body), 1 << 18) for topic, body in parts]
     while True:
         try:
             file_batch(engine, messages, FilingRules(), now)

@@ -35,8 +35,8 @@ def line_of(sent: Sent) -> bytes:
     return f"gridwatch/1/bench/gw-{sent.agent:04d}/issue".encode() + b"\t" + sent.body
 
 
-def file_all(url: str, shares: list[list[Sent]], folder: Path) -> None:
-    """Let one process file each share, all at the same time."""
+def file_all(url: str, shares: list[list[Sent]], folder: Path, size: int) -> None:
+    """Let one process file each share in batches of `size`, all at the same time."""
     running = []
     for number, share in enumerate(shares):
         path = folder / f"share-{number}.tsv"
@@ -46,7 +46,7 @@ def file_all(url: str, shares: list[list[Sent]], folder: Path) -> None:
             str(Path(__file__).parent / "filing_worker.py"),
             url,
             str(path),
-            "20",
+            str(size),
         ]
         running.append(
             subprocess.Popen(
@@ -67,11 +67,13 @@ def partition(engine: Engine) -> set[frozenset[Any]]:
     return {frozenset(issues) for issues in held.values()}
 
 
+# Small batches are filed in one transaction each, larger ones in several.
+@pytest.mark.parametrize(("size", "reports"), [(20, 400), (700, 6000)])
 def test_any_order_through_three_workers_gives_the_cases_of_one(
-    postgres: Any, tmp_path: Path
+    postgres: Any, tmp_path: Path, size: int, reports: int
 ) -> None:
     traffic, chance = Traffic(6), random.Random(7)
-    told = [*traffic.prefill(60), *(traffic.next() for _ in range(400))]
+    told = [*traffic.prefill(60), *(traffic.next() for _ in range(reports))]
     shares: list[list[Sent]] = [[] for _ in range(WORKERS)]
     for sent in told:
         # A tenth reaches two workers, as after a reconnect.
@@ -81,7 +83,7 @@ def test_any_order_through_three_workers_gives_the_cases_of_one(
         chance.shuffle(share)
     engine = open_engine(postgres.new_database())
     migrate(engine)
-    file_all(engine.url.render_as_string(hide_password=False), shares, tmp_path)
+    file_all(engine.url.render_as_string(hide_password=False), shares, tmp_path, size)
     with reading(engine) as connection:
         counts = count_everything(connection)
         numbers = list(connection.execute(select(t.case.c.number)).scalars())
@@ -93,7 +95,7 @@ def test_any_order_through_three_workers_gives_the_cases_of_one(
     assert len(set(numbers)) == truth.problems
     alone = open_engine(f"sqlite:///{tmp_path / 'alone.db'}")
     migrate(alone)
-    file_all(str(alone.url), [told], tmp_path)
+    file_all(str(alone.url), [told], tmp_path, size)
     assert partition(engine) == partition(alone)
     for opened in (engine, alone):
         opened.dispose()
@@ -113,6 +115,37 @@ def test_families_are_filed_side_by_side_and_each_by_one_worker(shared: Engine) 
             pass
         with pytest.raises(PartTaken), writing(shared, "vendor", wait=False):
             pass
+        with pytest.raises(PartTaken), writing(shared, "bin", "vendor", wait=False):
+            pass
+        with writing(shared, "bin", wait=False):  # was given back
+            pass
+
+
+def test_who_takes_the_same_parts_in_another_order_waits_for_nobody_who_waits(
+    postgres: Any,
+) -> None:
+    url = postgres.new_database()
+    engines = [open_engine(url) for _ in range(2)]
+    done = []
+
+    def take(engine: Engine, *parts: str) -> None:
+        for _ in range(50):
+            with writing(engine, *parts):
+                pass
+        done.append(parts)
+
+    orders = [("bin", "vendor", "cover"), ("cover", "vendor", "bin")]
+    threads = [
+        threading.Thread(target=take, args=(engine, *order))
+        for engine, order in zip(engines, orders, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(done) == sorted(orders)
+    for engine in engines:
+        engine.dispose()
 
 
 def numbers_of(connection: Connection, day: str = "20260701") -> CaseNumbers:

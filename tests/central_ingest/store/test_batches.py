@@ -11,6 +11,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
@@ -20,7 +22,7 @@ from central_ingest.intake import Delivery, Readable, Unreadable, read
 from central_ingest.receipts import receipt_of
 from central_ingest.store import desk
 from central_ingest.store import tables as t
-from central_ingest.store.batches import file_batch
+from central_ingest.store.batches import _ENOUGH, _shares, file_batch
 from central_ingest.store.database import Engine, open_engine, reading, writing
 from central_ingest.store.enrolments import Enrolled, put_enrolled
 from central_ingest.store.filing import Filing, FilingRules
@@ -29,6 +31,7 @@ from central_ingest.store.pictures import Picture, note_stored
 from central_ingest.store.queries import changes_since, get_case, list_cases
 from central_ingest.store.requeues import requeue
 from contract import messages
+from contract.catalogue import Family
 from contract.topics import AgentAddress
 
 EXAMPLES = Path(messages.__file__).parent / "examples"
@@ -45,7 +48,7 @@ def count(engine: Engine, table: Any) -> int:
 
 def garbage(body: bytes = b"\x00", seq: int = 9) -> Readable | Unreadable:
     properties = {"outbox-id": str(OUTBOX), "seq": str(seq)}
-    return read(Delivery("gridwatch/1/demo/gw-01/issue", body, NOW, properties), 1 << 18)
+    return read(Delivery("gridwatch/1/demo/gw-01/issue", body, properties), 1 << 18)
 
 
 def receipts(engine: Engine, messages: list[Readable | Unreadable]) -> list[Any]:
@@ -60,6 +63,16 @@ def test_one_receipt_tells_all_of_an_outbox(engine: Engine, message: MakeMessage
     assert receipt.ranges == ((1, 5),)
     assert [one.seq for one in receipt.quarantined] == [4]
     assert receipt.centre_time == NOW
+
+
+@given(st.dictionaries(st.sampled_from([*Family, "no reports"]), st.integers(1, 600)))
+def test_parts_are_filed_whole_and_with_enough_company(held: dict[str, int]) -> None:
+    parts: dict[str, list[Any]] = {n: [(n, at) for at in range(many)] for n, many in held.items()}
+    shares = _shares(parts)
+    assert sorted(name for names, _ in shares for name in names) == sorted(parts)
+    for names, messages_of_share in shares:
+        assert messages_of_share == [one for name in names for one in parts[name]]
+        assert len(messages_of_share) >= _ENOUGH or len(shares) == 1
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -218,7 +231,7 @@ def test_requeue_files_what_can_be_read_now_and_leaves_the_rest(
 
 def test_a_canary_is_receipted_and_becomes_no_case(engine: Engine) -> None:
     body = (EXAMPLES / "canary-1.0.json").read_bytes()
-    told = read(Delivery("gridwatch/1/demo/gw-01/issue", body, NOW), 1 << 18)
+    told = read(Delivery("gridwatch/1/demo/gw-01/issue", body), 1 << 18)
     for _ in range(2):
         filed = file_batch(engine, [told], RULES, NOW)
         assert [one.seqs for _, one in filed.told] == [[42]]
@@ -236,7 +249,7 @@ def test_a_canary_is_receipted_and_becomes_no_case(engine: Engine) -> None:
 @pytest.mark.parametrize("change", [{"agent_id": "gw-02"}, {"seq": 2**63}, {"made_at": "now"}])
 def test_a_canary_that_lies_is_quarantined(engine: Engine, change: dict[str, Any]) -> None:
     body = json.loads((EXAMPLES / "canary-1.0.json").read_text()) | change
-    told = read(Delivery("gridwatch/1/demo/gw-01/issue", json.dumps(body).encode(), NOW), 1 << 18)
+    told = read(Delivery("gridwatch/1/demo/gw-01/issue", json.dumps(body).encode()), 1 << 18)
     file_batch(engine, [told], RULES, NOW)
     assert (count(engine, t.canary), count(engine, t.quarantine)) == (0, 1)
 
@@ -246,7 +259,7 @@ def spoken_in(city: str, example: str, leaf: str) -> Readable | Unreadable:
     body = json.loads((EXAMPLES / example).read_text())
     if "city" in body:
         body["city"] = city
-    delivery = Delivery(f"gridwatch/1/{city}/gw-01/{leaf}", json.dumps(body).encode(), NOW)
+    delivery = Delivery(f"gridwatch/1/{city}/gw-01/{leaf}", json.dumps(body).encode())
     return read(delivery, 1 << 18)
 
 

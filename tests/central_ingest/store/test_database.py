@@ -93,23 +93,23 @@ def test_two_writers_take_turns_and_both_succeed(engine: Engine) -> None:
         assert read_setting(connection, "count") == 40
 
 
-@pytest.mark.parametrize("part", [None, "cover"])
+@pytest.mark.parametrize("parts", [(), ("cover",), ("cover", "bin")])
 def test_a_writer_that_fell_silent_holds_nobody_up(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, part: str | None
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, parts: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(database, "SILENT_MAX_S", 1)
     url = postgres.new_database()
     silent, waiting = open_engine(url), open_engine(url)
 
     def fall_silent() -> None:
-        with writing(silent, part) as held:
-            with writing(waiting, part) as connection:
+        with writing(silent, *parts) as held:
+            with writing(waiting, *parts) as connection:
                 assert connection.execute(text("SELECT 1")).scalar_one() == 1
             held.execute(text("SELECT 1"))
 
     with pytest.raises(StoreUnavailable):
         fall_silent()
-    with writing(silent, part) as connection:
+    with writing(silent, *parts) as connection:
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
     silent.dispose()
     waiting.dispose()

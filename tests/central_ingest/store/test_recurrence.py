@@ -308,7 +308,7 @@ def test_a_closed_cases_reports_are_never_read_briefly(
     file(1, 2, MINUTE, phase="updated")  # so that case and sighting agree in everything
     close(engine)
     made = report(1, seq=3, revision=3, phase="updated", last_seen_at=later(DAY), evidence=[])
-    told = read(Delivery("gridwatch/1/demo/gw-01/issue", encode(made), later(DAY)), 1 << 18)
+    told = read(Delivery("gridwatch/1/demo/gw-01/issue", encode(made)), 1 << 18)
     done = file_batch(engine, [told], FilingRules(), later(DAY))
     assert done.outcomes == {("updated", "opened"): 1}
 
@@ -357,7 +357,7 @@ def lives(
 
 
 def as_message(made: IssueReport) -> Readable | Unreadable:
-    return read(Delivery("gridwatch/1/demo/gw-01/issue", encode(made), NOW), 1 << 18)
+    return read(Delivery("gridwatch/1/demo/gw-01/issue", encode(made)), 1 << 18)
 
 
 def everything(engine: Engine) -> Any:

@@ -29,6 +29,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from benchmarks import broker
+from benchmarks.site import children_of
 from central_ingest.store.database import migrate, open_engine
 
 ROOT = Path(__file__).parents[3]
@@ -89,9 +90,10 @@ class Lab:
         """What a plan can hit."""
         agents = tuple(f"agent-{n}" for n in range(self.size.agents))
         ingests = tuple(f"ingest-{n}" for n in range(self.workers))
+        readers = tuple(f"reader-{n}" for n in range(self.workers))
         database = ("database",) if self.postgres else ()
         return Targets(
-            processes=("broker", *agents, *ingests, *database),
+            processes=("broker", *agents, *ingests, *readers, *database),
             links=tuple(self.links),
             disks=agents if self.postgres else (*agents, *ingests),
             agents=agents,
@@ -202,9 +204,14 @@ class Lab:
             if self.postgres.running:
                 self.postgres.kill()
                 self.kills += 1
+        elif name.startswith("reader"):
+            ingest = self.running.get(name.replace("reader", "ingest"))
+            for pid in children_of(ingest.pid) if ingest else ():
+                os.kill(pid, signal.SIGKILL)
+                self.kills += 1
         elif process := self.running.pop(name, None):
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            # Alone: what reads for an ingest has to notice by itself.
+            process.kill()
             process.wait()
             self.kills += 1
 
@@ -220,7 +227,7 @@ class Lab:
         if name == "database" and self.postgres:
             self.postgres.start()
             return
-        if name in self.running:
+        if name in self.running or name.startswith("reader"):  # its ingest begins it
             return
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
