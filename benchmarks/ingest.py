@@ -48,7 +48,7 @@ _BODY_MAX = 1 << 18
 _SERVER = (
     "server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size",
     "checkpoint_timeout", "wal_compression", "random_page_cost", "jit", "autovacuum_max_workers",
-    "autovacuum_vacuum_cost_delay", "bgwriter_lru_maxpages", "backend_flush_after",
+    "autovacuum_vacuum_cost_delay", "bgwriter_lru_maxpages",
 )  # fmt: skip
 _SETTLE_S = 60.0
 _STILL_S = 1.0
