@@ -74,6 +74,11 @@ class Reader:
         self.connected = False
         self.detail = f"connecting to {broker.host}:{broker.port}"
 
+    @property
+    def pid(self) -> int | None:
+        """The process's number, or None before the start."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Begin to read; returns at once."""
         self._told, tells = Pipe(duplex=False)

@@ -165,7 +165,9 @@ def test_serve_restarts_its_ingest_and_stops_both_quickly(
 
     wait_until(lambda: health()["ingest"] is True, "the ingest")
     assert health()["broker"] is False
-    assert "no broker answers" in str(health()["degraded"])
+    wait_until(
+        lambda: "no broker answers" in str(health()["degraded"]), "what is missing, in words"
+    )
     first = ingest_pid(data)
     assert first is not None
     os.kill(first, signal.SIGKILL)

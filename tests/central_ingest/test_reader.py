@@ -9,7 +9,6 @@ from contextlib import closing
 
 import pytest
 
-from benchmarks.site import children_of
 from central_ingest.config import BrokerSettings, IngestSettings
 from central_ingest.errors import SubscriberStopped
 from central_ingest.reader import Reader, Shelf
@@ -39,8 +38,8 @@ def test_a_reader_without_a_broker_says_so(reader: Reader) -> None:
 
 def test_who_asks_a_reading_process_that_was_killed_is_told(reader: Reader) -> None:
     take_until_it_says(reader, "no broker answers")
-    (child,) = children_of(os.getpid())
-    os.kill(child, signal.SIGKILL)
+    assert reader.pid is not None
+    os.kill(reader.pid, signal.SIGKILL)
     with pytest.raises(SubscriberStopped, match="the reading process ended"):
         reader.take(20)
     reader.send([("a/topic", b"a body")])  # goes nowhere, as while disconnected

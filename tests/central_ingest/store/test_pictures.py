@@ -9,6 +9,7 @@ from postgres import Postgres
 from sqlalchemy import select
 
 from central_ingest.errors import StoreUnavailable
+from central_ingest.reports import report_of
 from central_ingest.store import tables as t
 from central_ingest.store.database import (
     Engine,
@@ -57,9 +58,9 @@ def states(engine: Engine) -> dict[str, str]:
         return {row[0]: row[1] for row in connection.execute(select(ref.sha256, ref.state))}
 
 
-def take(filing: Filing, report: IssueReport) -> None:
+def take(filing: Filing, said: IssueReport) -> None:
+    report, body = report_of(said), encode(said)
     filing.prepare([report])
-    body = encode(report)
     filing.take(report, body, hashlib.sha256(body).hexdigest())
 
 
