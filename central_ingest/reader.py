@@ -12,7 +12,6 @@ with the one that filed, even when that was killed.
 import contextlib
 import gc
 import logging
-import mmap
 import os
 import signal
 import subprocess
@@ -20,11 +19,11 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from queue import Empty, Queue
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -45,12 +44,12 @@ from central_ingest.handover import (
     encode_batch,
     pack,
 )
+from central_ingest.shared_memory import SharedMemory
 from central_ingest.subscriber import Received, Subscriber
 
 _WAIT_S = 0.25
 _LOOK_S = 0.005
 _STOP_S = 15.0
-Value = TypeVar("Value")
 _Line: TypeAlias = "Connection[Any, Any]"  # the class itself takes no parameters
 
 
@@ -63,10 +62,10 @@ class Reader:
 
     def __init__(self, client_id: str, broker: BrokerSettings, limits: IngestSettings) -> None:
         self._settings = client_id, broker, limits
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes]
         self._told: _Line
         self._asks: _Line
-        self._shelf: Shelf
+        self._memory: SharedMemory
         self._batches: Queue[Batch | None] = Queue()  # None: there will be no more
         self._asking = threading.Lock()
         self._asked = False
@@ -74,17 +73,12 @@ class Reader:
         self.connected = False
         self.detail = f"connecting to {broker.host}:{broker.port}"
 
-    @property
-    def pid(self) -> int | None:
-        """The process's number, or None before the start."""
-        return None if self._process is None else self._process.pid
-
     def start(self) -> None:
         """Begin to read; returns at once."""
         self._told, tells = Pipe(duplex=False)
         asked, self._asks = Pipe(duplex=False)
-        self._shelf = Shelf(os.memfd_create("gridwatch-batch"))
-        theirs = asked.fileno(), tells.fileno(), self._shelf.number
+        self._memory = SharedMemory(os.memfd_create("gridwatch-batch"))
+        theirs = asked.fileno(), tells.fileno(), self._memory.number
         command = [sys.executable, "-m", "central_ingest.reader", *map(str, theirs)]
         with asked, tells:
             self._process = subprocess.Popen(command, pass_fds=theirs)  # noqa: S603 -- our own
@@ -124,8 +118,6 @@ class Reader:
 
     def stop(self) -> None:
         """Let everything asked for be sent, and the process end."""
-        if self._process is None:
-            return
         self._asks.close()
         try:
             self._process.wait(_STOP_S)
@@ -134,7 +126,7 @@ class Reader:
             self._process.wait()
         self._thread.join()
         self._told.close()
-        self._shelf.close()
+        self._memory.close()
 
     def _say(self, asked: Acknowledge | Send | Next) -> None:
         # Where nobody listens any more, the next `take` says so.
@@ -146,52 +138,14 @@ class Reader:
             while True:
                 told = decode_told(self._told.recv_bytes())
                 if isinstance(told, Ready):
-                    self._batches.put(self._shelf.look(told.size_bytes, decode_batch))
+                    self._batches.put(self._memory.read(told.size_bytes, decode_batch))
                 else:
                     self.connected, self.detail = told.connected, told.detail
-        except (EOFError, OSError):
-            self.connected = False
+        except EOFError:
+            pass  # `take` says so
         finally:
+            self.connected = False
             self._batches.put(None)
-
-
-class Shelf:
-    """Memory that two processes share, for one batch at a time.
-
-    It stays mapped, for new pages cost more than what is written into them; what an unusually large
-    batch took is given back with the next one.
-    """
-
-    _KEPT_BYTES = 16 << 20
-
-    def __init__(self, number: int) -> None:
-        """`number` is of a memory file that both processes have open."""
-        self.number = number
-        self._size_bytes = 0
-        self._map: mmap.mmap | None = None
-
-    def lay(self, data: bytes) -> None:
-        """Write a batch, in place of the last one."""
-        if self._size_bytes > self._KEPT_BYTES:
-            os.ftruncate(self.number, 0)
-            self._size_bytes = 0
-        self._size_bytes = max(self._size_bytes, len(data))
-        os.pwrite(self.number, data, 0)
-
-    def look(self, size_bytes: int, decode: Callable[[memoryview], Value]) -> Value:
-        """What was laid there, as `decode` has it, which keeps nothing of the memory itself."""
-        if self._map is None or not size_bytes <= len(self._map) <= self._KEPT_BYTES:
-            if self._map is not None:
-                self._map.close()
-            self._map = mmap.mmap(self.number, size_bytes, prot=mmap.PROT_READ)
-        with memoryview(self._map) as all_of_it, all_of_it[:size_bytes] as mine:
-            return decode(mine)
-
-    def close(self) -> None:
-        """Give the memory back."""
-        if self._map is not None:
-            self._map.close()
-        os.close(self.number)
 
 
 class _Reading:
@@ -202,12 +156,12 @@ class _Reading:
         subscriber: Subscriber,
         limits: IngestSettings,
         lines: tuple[_Line, _Line],
-        shelf: "Shelf",
+        memory: SharedMemory,
     ) -> None:
         self._subscriber = subscriber
         self._limits = limits
         self._asked, self._tells = lines
-        self._shelf = shelf
+        self._memory = memory
         self._allowances = Allowances(limits.agent_per_s)
         self._number = 0
         self._under_way: dict[int, Sequence[Received]] = {}
@@ -243,13 +197,14 @@ class _Reading:
         return bool(self._taken) and waited_s >= self._limits.batch_ms / 1000
 
     def _read_more(self) -> None:
-        wait_s = _WAIT_S
-        if self._taken:  # let some more come together
-            pause_s, wait_s = _LOOK_S, 0.0
+        if not self._taken:
+            wait_s = _WAIT_S
+        else:  # let some more come together
+            wait_s = 0.0
             if self._wanted.is_set():
-                time.sleep(min(pause_s, self._limits.batch_ms / 1000))
+                time.sleep(min(_LOOK_S, self._limits.batch_ms / 1000))
             else:
-                self._wanted.wait(pause_s)
+                self._wanted.wait(_LOOK_S)
         room = self._limits.batch_size - len(self._taken)
         if room == 0:
             return
@@ -273,7 +228,7 @@ class _Reading:
         data = encode_batch(self._number, passed_over, self._packed)
         self._taken, self._packed = [], []
         self._wanted.clear()
-        self._shelf.lay(data)
+        self._memory.write(data)
         self._tells.send_bytes(encode(Ready(len(data))))
 
     def _obey(self) -> None:
@@ -288,7 +243,7 @@ class _Reading:
                 else:
                     for number in asked.numbers:
                         self._subscriber.acknowledge(self._under_way.pop(number))
-        except (EOFError, OSError):
+        except EOFError:  # who files is gone
             return
         finally:
             self._ended.set()
@@ -323,7 +278,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    asked, tells, shelf = (int(number) for number in sys.argv[1:4])
+    asked, tells, memory = (int(number) for number in sys.argv[1:4])
     lines = Connection(asked, writable=False), Connection(tells, readable=False)
     try:
         client_id, broker, limits = lines[0].recv()
@@ -331,7 +286,7 @@ def main() -> None:
         return
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    _Reading(Subscriber(client_id, broker, limits), limits, lines, Shelf(shelf)).run()
+    _Reading(Subscriber(client_id, broker, limits), limits, lines, SharedMemory(memory)).run()
 
 
 if __name__ == "__main__":

@@ -75,9 +75,11 @@ class Checkpoints:
             self._nearly.set()
             self._last.wait()
             self._last.clear()
-            self._bring_over()
-            self._wanted.clear()
-            self._resting.set()
+            try:
+                self._bring_over()
+            finally:  # whatever happens here, filing goes on
+                self._wanted.clear()
+                self._resting.set()
 
     def _bring_over(self) -> None:
         """Copy what is there now.

@@ -6,12 +6,14 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from benchmarks.site import children_of
 from central_ingest.config import BrokerSettings, IngestSettings
 from central_ingest.errors import SubscriberStopped
-from central_ingest.reader import Reader, Shelf
+from central_ingest.reader import Reader
 
 
 @pytest.fixture
@@ -22,6 +24,10 @@ def reader() -> Iterator[Reader]:
     made.start()
     yield made
     made.stop()
+
+
+def command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def take_until_it_says(reader: Reader, word: str) -> None:
@@ -38,25 +44,8 @@ def test_a_reader_without_a_broker_says_so(reader: Reader) -> None:
 
 def test_who_asks_a_reading_process_that_was_killed_is_told(reader: Reader) -> None:
     take_until_it_says(reader, "no broker answers")
-    assert reader.pid is not None
-    os.kill(reader.pid, signal.SIGKILL)
+    (child,) = [pid for pid in children_of(os.getpid()) if "central_ingest.reader" in command(pid)]
+    os.kill(child, signal.SIGKILL)
     with pytest.raises(SubscriberStopped, match="the reading process ended"):
         reader.take(20)
     reader.send([("a/topic", b"a body")])  # goes nowhere, as while disconnected
-
-
-def test_a_reader_that_was_never_started_can_be_stopped() -> None:
-    Reader("test", BrokerSettings(), IngestSettings()).stop()
-
-
-def test_what_was_laid_on_a_shelf_is_seen_by_the_other_process() -> None:
-    number = os.memfd_create("test")
-    mine, theirs = Shelf(number), Shelf(os.dup(number))
-    # Small, larger, smaller again, so large that it is given back, and small.
-    for size_bytes in (10, 100_000, 3, 40 << 20, 1, 20):
-        data = os.urandom(min(size_bytes, 1000)) * (size_bytes // min(size_bytes, 1000))
-        mine.lay(data)
-        assert theirs.look(len(data), bytes) == data
-    assert os.fstat(number).st_size == 20
-    mine.close()
-    theirs.close()

@@ -42,6 +42,7 @@ def test_what_was_filed_is_brought_over_and_the_rest_between_two_batches(tmp_pat
     with engine.connect() as connection, connection.begin():
         connection.exec_driver_sql("INSERT INTO made VALUES ('last')")
     checkpoints.filed(1)
+    checkpoints.wait()
     assert rows_without_log(path, tmp_path) == 11
     checkpoints.stop()
     engine.dispose()
