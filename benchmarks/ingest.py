@@ -2,9 +2,10 @@
 
 Simulated agents publish `traffic` at a steady rate into Mosquitto; `central-ingest ingest` workers
 file it; each agent counts its receipts. What is measured is publish to receipt, which includes the
-commit. Afterwards the database is held against the truth: nothing lost, nothing doubled; of one
-agent's flood, how much was passed over. Only what is held counts as committed. Beside it, in the
-same run, a bare subscriber that only parses takes the same messages.
+commit; receipts are told right after it, where a centre's `receipt_ms` spaces them. Afterwards
+the database is held against the truth: nothing lost, nothing doubled; of one agent's flood, how
+much was passed over. Only what is held counts as committed. Beside it, in the same run, a bare
+subscriber that only parses takes the same messages.
 """
 
 import io
@@ -71,6 +72,7 @@ class Plan:
     flood_per_s: float = 0
     database_url: str | None = None
     page_cache_mb: int = 1024
+    receipt_ms: int = 0
 
     @property
     def database(self) -> str:
@@ -199,7 +201,8 @@ def _wait_listening(port: int) -> None:
 
 def _write_config(folder: Path, port: int, plan: Plan) -> Path:
     lines = [f"data: {folder / 'data'}", f"broker: {{port: {port}, share: bench}}",
-             f"ingest: {{page_cache_mb: {plan.page_cache_mb}}}"]  # fmt: skip
+             "ingest:", f"  page_cache_mb: {plan.page_cache_mb}",
+             f"  receipt_ms: {plan.receipt_ms}"]  # fmt: skip
     if plan.database_url:
         lines.append(f"database: {{url: '{plan.database_url}'}}")
     path = folder / "centre.yaml"

@@ -9,7 +9,7 @@ nothing is done.
 
 import contextlib
 import sqlite3
-import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from sqlalchemy.pool import PoolProxiedConnection
 
@@ -28,11 +28,9 @@ class Checkpoints:
         self._engine = engine
         self._after_reports = after_reports
         self._filed = 0
-        self._wanted, self._nearly, self._last, self._ended, self._resting = (
-            threading.Event() for _ in range(5)
-        )
-        self._resting.set()
-        self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
+        self._beside = ThreadPoolExecutor(1, "checkpoints")
+        self._passes: Future[None] | None = None
+        self._last: Future[None] | None = None
         # Of its own: filing keeps the connection whose memory holds what it read last.
         self._own: PoolProxiedConnection | None = None
 
@@ -40,48 +38,33 @@ class Checkpoints:
         """Begin to follow what is filed."""
         if self._engine.dialect.name == "sqlite":
             self._own = self._engine.raw_connection()
-            self._thread.start()
 
     def stop(self) -> None:
-        """End after the pass under way."""
-        self._ended.set()
-        self._wanted.set()
-        self._last.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        """End after what was begun."""
+        self._beside.shutdown()
         if self._own is not None:
             self._own.close()
             self._own = None
 
     def filed(self, reports: int) -> None:
-        """Right after a commit: count these, and let the thread finish what it has nearly done."""
+        """Right after a commit: count these, and begin the last pass where the others are done."""
         self._filed += reports
-        if self._nearly.is_set():
-            self._nearly.clear()
-            self._resting.clear()
-            self._last.set()
-        elif self._filed >= self._after_reports and not self._wanted.is_set():
+        if self._own is None:
+            return
+        if self._passes is not None and self._passes.done():
+            self._passes = None
+            self._last = self._beside.submit(self._bring_over)
+        elif self._passes is None and self._filed >= self._after_reports:
             self._filed = 0
-            self._wanted.set()
+            self._passes = self._beside.submit(self._bring_over, _PASSES)
 
     def wait(self) -> None:
         """Before the next transaction: let the last pass end."""
-        self._resting.wait()
+        if self._last is not None:
+            self._last.result()
+            self._last = None
 
-    def _run(self) -> None:
-        while self._wanted.wait() and not self._ended.is_set():
-            for _ in range(_PASSES):
-                self._bring_over()
-            self._nearly.set()
-            self._last.wait()
-            self._last.clear()
-            try:
-                self._bring_over()
-            finally:  # whatever happens here, filing goes on
-                self._wanted.clear()
-                self._resting.set()
-
-    def _bring_over(self) -> None:
+    def _bring_over(self, times: int = 1) -> None:
         """Copy what is there now.
 
         What cannot be copied, since somebody still reads an older state or the disk is full, is no
@@ -89,5 +72,6 @@ class Checkpoints:
         """
         if self._own is None:
             return
-        with contextlib.suppress(sqlite3.Error):
-            self._own.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        for _ in range(times):
+            with contextlib.suppress(sqlite3.Error):
+                self._own.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
