@@ -56,7 +56,7 @@ def write_config(folder: Path, port: int) -> Path:
         "allow_anonymous true\n"
         "persistence true\n"
         f"persistence_location {folder.resolve()}/\n"
-        "autosave_interval 5\n"
+        "autosave_interval 60\n"
         "max_queued_messages 0\n"
         "max_inflight_messages 8000\n"
         "log_type error\nlog_type warning\n"

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import broker
+from benchmarks.disk_probe import DiskProbe
 from benchmarks.machine import ROOT, this_machine
 from benchmarks.mqtt_load import Fleet, Recording, agent_name, topic_of
 from benchmarks.site import children_of
@@ -54,6 +55,7 @@ _SERVER = (
 _SETTLE_S = 60.0
 _STILL_S = 1.0
 _TICK_S = 0.01
+_PART_S = 10.0
 
 
 class IngestBenchError(Exception):
@@ -85,7 +87,8 @@ class Ledger:
 
     `told` holds the last seq of each agent before the run; its reports follow without gaps. The
     last agent is the one that floods: nobody waits for its receipts, and how long they took is not
-    told. `flood_from_s` after `begin` parts what was published before from the rest.
+    told. `flood_from_s` after `begin` parts what was published before from the rest. `parts` holds
+    how many got their first receipt in each ten seconds from there.
     """
 
     def __init__(self, told: Sequence[int], flood_from_s: float = math.inf) -> None:
@@ -94,10 +97,13 @@ class Ledger:
         self._published = [array("d") for _ in told]
         self.calm, self.flooded = array("d"), array("d")
         self.receipts = self.repeats = self.waiting = 0
+        self._began_s = 0.0
+        self.parts: list[int] = []
 
     def begin(self, now_s: float) -> None:
         """Let the flood's time count from here."""
         self._flood_from_s += now_s
+        self._began_s = now_s
 
     def note_sent(self, agent: int, seq: int, at_s: float) -> None:
         """Remember when a report was published first."""
@@ -113,6 +119,7 @@ class Ledger:
         now_s = time.perf_counter()
         self.receipts += 1
         published, told = self._published[agent], self._told[agent] + 1
+        waiting = self.waiting
         for first, last in json.loads(body)["ranges"]:
             for at in range(max(0, first - told), min(last - told + 1, len(published))):
                 if (sent_s := published[at]) >= 0:
@@ -120,13 +127,16 @@ class Ledger:
                     late.append(now_s - sent_s)
                     published[at] = -1.0
                     self.waiting -= 1
+        part = max(0, int((now_s - self._began_s) / _PART_S))
+        self.parts += [0] * (part + 1 - len(self.parts))
+        self.parts[part] += waiting - self.waiting
 
 
 def measure(plan: Plan) -> dict[str, Any]:
     """Run one measurement. Raises IngestBenchError, BrokerError."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gridwatch-bench-")))
-        load = Load.prepare(folder, plan)
+        load = Load.prepare(plan)
         port, process = stack.enter_context(broker.process())
         _wait_listening(port)
         config = _write_config(folder, port, plan)
@@ -144,13 +154,15 @@ def measure(plan: Plan) -> dict[str, Any]:
                    "generator": [os.getpid()], "database": _servers()}  # fmt: skip
         before = _cpu_seconds(watched)
         ledger.begin(time.perf_counter())
-        run = _publish(fleet, load, ledger, plan)
+        with DiskProbe(folder) as disk:
+            run = _publish(fleet, load, ledger, plan)
         watched["database"] = _servers()  # those that were started meanwhile, too
         used = {name: now_s - before[name] for name, now_s in _cpu_seconds(watched).items()}
         held, server = _held(engine, plan), server_settings(engine, _SERVER)
         engine.dispose()
         result = _result(plan, run, ledger, held_against(load.truth, len(load.flood), held))
         result["server"] = server
+        result["disk_sync_of_4_kb_s"] = _shares(disk.syncs_s)
         result["prefill_per_s"] = round(prefilled)
         result["cpu_us_per_report"] = {
             name: round(spent_s / max(run.published, 1) * 1e6) for name, spent_s in used.items()
@@ -170,7 +182,7 @@ class Load:
     truth: Truth
 
     @classmethod
-    def prepare(cls, folder: Path, plan: Plan) -> "Load":
+    def prepare(cls, plan: Plan) -> "Load":
         """Make the reports of a plan, and those that fill the database before."""
         traffic, mids = Traffic(plan.agents), [0] * (plan.agents + 1)
         prefilled = list(traffic.prefill(plan.open_cases))
@@ -179,12 +191,10 @@ class Load:
             told[sent.agent] = sent.seq
         reports, flood = (int(rate * plan.seconds) for rate in (plan.rate_per_s, plan.flood_per_s))
         mix = (traffic.next() for _ in range(reports))
-        mixed = Recording(folder / "mixed", mix, mids)
+        mixed = Recording(mix, mids)
         # The flood begins in the middle of the run, and comes from an agent beyond the others.
         pouring = (traffic.next(agent=plan.agents) for _ in range(flood // 2))
-        return cls(
-            prefilled, told, mixed, Recording(folder / "flood", pouring, mids), traffic.truth
-        )
+        return cls(prefilled, told, mixed, Recording(pouring, mids), traffic.truth)
 
 
 def _wait_listening(port: int) -> None:
@@ -400,6 +410,7 @@ def _result(plan: Plan, run: Run, ledger: Ledger, outcome: dict[str, int]) -> di
         "generator_late_s": round(run.late_s, 2),
         "report_to_receipt_s": _shares(ledger.flooded if flooding else ledger.calm),
         "receipts": ledger.receipts,
+        "receipted_per_s_by_10_s": [round(count / _PART_S) for count in ledger.parts],
         "unreceipted": ledger.waiting,
         **outcome,
     }
@@ -422,9 +433,9 @@ def bare_subscriber_per_s(agents: int, messages: int = 100_000) -> float:
     """Reports a second that a subscriber takes which only parses; same broker, same traffic."""
     traffic = Traffic(agents)
     command = [sys.executable, "-m", "benchmarks.bare_subscriber"]
-    with tempfile.TemporaryDirectory(prefix="gridwatch-bench-") as folder, broker.running() as port:
+    with broker.running() as port:
         reports = (next(traffic.prefill(1)) for _ in range(messages))
-        recording = Recording(Path(folder) / "bare", reports, [0] * agents)
+        recording = Recording(reports, [0] * agents)
         _wait_listening(port)
         with subprocess.Popen(  # noqa: S603 -- our own program
             [*command, str(port), str(messages)], stdout=subprocess.PIPE, cwd=ROOT
@@ -458,7 +469,8 @@ def summary(result: dict[str, Any]) -> str:
         f"processor time a report: ingest "
         f"{cpu['ingest']} µs, broker {cpu['broker']} µs, generator {cpu['generator']} µs, database "
         f"server {cpu['database']} µs; bare "
-        f"subscriber {result['bare_subscriber_per_s']}/s"
+        f"subscriber {result['bare_subscriber_per_s']}/s, disk "
+        f"{result['disk_sync_of_4_kb_s']['p99']} s (p99) for 4 KB"
     )
     if "before_the_flood_s" in result:
         said += f"; p99 before the flood {result['before_the_flood_s']['p99']} s"

@@ -7,6 +7,7 @@ cost belongs to neither side of the measurement.
 """
 
 import mmap
+import os
 import selectors
 import socket
 import struct
@@ -15,7 +16,6 @@ from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 from benchmarks.traffic import Sent, outbox_of
@@ -83,12 +83,16 @@ def _issue_topic(agent: int) -> bytes:
 
 
 class Recording:
-    """Reports as packets in a file, in the order in which they are to be sent."""
+    """Reports as packets in memory, in the order in which they are to be sent.
 
-    def __init__(self, path: Path, sent: Iterable[Sent], mids: list[int]) -> None:
+    Not in a file: a kernel that is short of memory, or was told to save some, drops what it holds
+    of a file, and who sends would wait for the disk.
+    """
+
+    def __init__(self, sent: Iterable[Sent], mids: list[int]) -> None:
         """`mids` holds the last packet identifier of each agent, and is counted on."""
         self.agents, self.seqs, self._ends = array("H"), array("L"), array("Q", [0])
-        with path.open("wb") as file:
+        with os.fdopen(os.memfd_create("gridwatch-bench"), "w+b") as file:
             for one in sent:
                 mids[one.agent] = mids[one.agent] % _MIDS + 1
                 head = _issue_topic(one.agent) + mids[one.agent].to_bytes(2, "big")
@@ -97,7 +101,7 @@ class Recording:
                 self.agents.append(one.agent)
                 self.seqs.append(one.seq)
                 self._ends.append(self._ends[-1] + size)
-        with path.open("rb") as file:
+            file.flush()
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self.agents else b""
             self._packets = memoryview(mapped)
 

@@ -79,7 +79,7 @@ def mosquitto_conf(folder: PurePosixPath, state: PurePosixPath, local_address: s
         f"acl_file {folder}/acl\n"
         "persistence true\n"
         f"persistence_location {state}/\n"
-        "autosave_interval 5\n"
+        "autosave_interval 60\n"
         "max_queued_messages 0\n"
         f"max_queued_bytes {QUEUED_BYTES_MAX}\n"
         "max_inflight_messages 500\n"

@@ -1,10 +1,12 @@
 """The ingest benchmark: its arithmetic, and that it finds what went wrong."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.disk_probe import DiskProbe
 from benchmarks.ingest import Ledger, Plan, Run, _result, failed, held_against, percentile
 from benchmarks.mqtt_load import Recording, topic_of
 from benchmarks.traffic import Traffic, Truth
@@ -79,10 +81,29 @@ def test_how_long_others_wait_is_parted_by_the_flood() -> None:
     assert (len(ledger.calm), len(ledger.flooded), ledger.waiting) == (2, 1, 0)
 
 
-def test_a_recording_holds_whole_packets_in_order(tmp_path: Path) -> None:
+def test_receipts_are_counted_by_when_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger([0, 0])
+    ledger.begin(100.0)
+    for seq in range(1, 7):
+        ledger.note_sent(0, seq, 100.0)
+    for now_s, last in ((101.0, 2), (109.9, 3), (125.0, 6)):
+        monkeypatch.setattr("benchmarks.ingest.time.perf_counter", lambda at=now_s: at)
+        ledger.note_receipt(0, f'{{"ranges": [[1, {last}]]}}'.encode())
+    assert ledger.parts == [3, 0, 3]
+
+
+def test_the_disk_is_asked_while_something_is_measured(tmp_path: Path) -> None:
+    with DiskProbe(tmp_path) as disk:
+        while not disk.syncs_s:
+            threading.Event().wait(0.01)
+    assert min(disk.syncs_s) >= 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recording_holds_whole_packets_in_order() -> None:
     traffic = Traffic(3)
     sent = [*traffic.prefill(5), *(traffic.next() for _ in range(50))]
-    recording = Recording(tmp_path / "packets", sent, [0] * 4)
+    recording = Recording(sent, [0] * 4)
     packets = b"".join(recording.packet(number) for number in range(len(recording)))
     found = list(PacketReader().feed(packets))
     assert [one.body for one in found] == [one.body for one in sent]
