@@ -74,6 +74,7 @@ class Plan:
     flood_per_s: float = 0
     database_url: str | None = None
     page_cache_mb: int = 1024
+    remembered_issues: int = 500_000
     receipt_ms: int = 0
 
     @property
@@ -212,6 +213,7 @@ def _wait_listening(port: int) -> None:
 def _write_config(folder: Path, port: int, plan: Plan) -> Path:
     lines = [f"data: {folder / 'data'}", f"broker: {{port: {port}, share: bench}}",
              "ingest:", f"  page_cache_mb: {plan.page_cache_mb}",
+             f"  remembered_issues: {plan.remembered_issues}",
              f"  receipt_ms: {plan.receipt_ms}"]  # fmt: skip
     if plan.database_url:
         lines.append(f"database: {{url: '{plan.database_url}'}}")

@@ -12,9 +12,13 @@ Reports change `Presence`, never `CaseState`.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from central_ingest.errors import IllegalStep, ReasonMissing
 from contract.messages import Phase
+
+# The phases of an issue that its camera sees.
+LIVE: Final = frozenset({Phase.RAISED, Phase.UPDATED})
 
 
 class CaseState(StrEnum):
@@ -140,6 +144,6 @@ def presence_of(phases: Iterable[Phase]) -> Presence:
     cleared it; a camera that withdrew no longer looks and says nothing.
     """
     said = set(phases)
-    if said & {Phase.RAISED, Phase.UPDATED}:
+    if said & LIVE:
         return Presence.PRESENT
     return Presence.GONE if Phase.CLEARED in said else Presence.UNKNOWN

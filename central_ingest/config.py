@@ -93,7 +93,8 @@ class IngestSettings(Section):
     The broker sends at most `receive_maximum` messages that have no PUBACK. An agent is told at
     most every `receipt_ms` what is held; beyond `agent_per_s` reports a second of one agent are
     passed over: without a receipt, their agent offers them again. `page_cache_mb` is memory for the
-    pages of an SQLite file, which new reports change all over: what is open should fit.
+    pages of an SQLite file, which new reports change all over: what is open should fit. Of
+    `remembered_issues`, SQLite is not asked when they are seen again.
     """
 
     batch_ms: int = Field(default=5, ge=0, le=5000)
@@ -103,6 +104,7 @@ class IngestSettings(Section):
     agent_per_s: float = Field(default=500, ge=1)
     body_max_bytes: int = Field(default=262_144, ge=1024)
     page_cache_mb: int = Field(default=256, ge=16, le=1_048_576)
+    remembered_issues: int = Field(default=100_000, ge=0, le=100_000_000)
 
 
 def _default_limits() -> dict[Category, TimeLimit]:

@@ -34,6 +34,7 @@ from central_ingest.store.database import Engine, reading, writing
 from central_ingest.store.filing import FilingRules
 from central_ingest.store.fleet import WorkerBeat, beat
 from central_ingest.store.housekeeping import HouseRules, keep_house
+from central_ingest.store.memory import Memory
 from contract.messages import encode
 from contract.topics import Leaf
 
@@ -160,6 +161,7 @@ class Ingest:
         self._started_at = now()
         self._metrics = IngestMetrics()
         self._checkpoints = Checkpoints(engine)
+        self._memory = Memory(settings.remembered_issues)
         self._next_beat_s = 0.0
         self._said = ""
         self._next_house_s = 0.0
@@ -240,7 +242,12 @@ class Ingest:
         while True:
             try:
                 return file_batch(
-                    self._engine, messages, self._rules, self._now(), self._reader.ask
+                    self._engine,
+                    messages,
+                    self._rules,
+                    self._now(),
+                    self._reader.ask,
+                    self._memory,
                 )
             except StoreUnavailable as error:
                 _log.error("%d messages wait: %s", len(messages), error)

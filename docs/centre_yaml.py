@@ -32,6 +32,8 @@ MEANINGS = {
     "ingest.agent_per_s": "reports a second of one agent; beyond, they wait at the agent",
     "ingest.body_max_bytes": "a longer message is quarantined",
     "ingest.page_cache_mb": "memory for pages of an SQLite file; 1024 for 300,000 open cases",
+    "ingest.remembered_issues": "issues, half a kilobyte each, that are not asked of SQLite when "
+    "they are seen again",
     "duplicates": "when two issues are one case",
     "duplicates.caps_m": "by family, the farthest that two issues of one case lie apart, metres",
     "duplicates.gap_s": "widens each issue's time: cameras confirm and clear at different speeds; "

@@ -32,6 +32,7 @@ from central_ingest.store.database import Engine, PartTaken, writing
 from central_ingest.store.enrolments import cities_of
 from central_ingest.store.filing import Filing, FilingRules
 from central_ingest.store.fleet import hold_canary, hold_health, hold_result, hold_status
+from central_ingest.store.memory import Memory
 from contract.messages import (
     AgentStatus,
     CameraHealth,
@@ -73,10 +74,10 @@ class Filed:
 class _Batch:
     """One try at a batch, in one transaction."""
 
-    def __init__(self, connection: Connection, rules: FilingRules, now: datetime) -> None:
+    def __init__(self, connection: Connection, job: "_Job") -> None:
         self._connection = connection
-        self._filing = Filing(connection, rules, now)
-        self._now = now
+        self._filing = Filing(connection, job.rules, job.now, job.memory)
+        self._now = job.now
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self.told: dict[Outbox, Told] = {}
         self._told_by: dict[tuple[str, str, int], Told] = {}
@@ -101,8 +102,8 @@ class _Batch:
                 self._hold(message.message)
         self._filing.write()
 
-    def clear(self) -> None:
-        self._filing.desk.clear()
+    def committed(self) -> None:
+        self._filing.committed()
 
     def _of_their_city(
         self, messages: Sequence[Readable | Unreadable]
@@ -175,16 +176,18 @@ def file_batch(
     rules: FilingRules,
     now: datetime,
     at_commit: Callable[[], None] = lambda: None,
+    memory: Memory | None = None,
 ) -> Filed:
     """File every message, in few transactions where none of them is poison.
 
     What cannot be filed as a whole is filed in halves, so that what one message causes
     sends it alone into quarantine. `at_commit` is called before each commit, during which the
-    interpreter is free. Raises StoreUnavailable; what was committed before stands.
+    interpreter is free. `memory`, of use on SQLite, is the same one from batch to batch. Raises
+    StoreUnavailable; what was committed before stands.
     """
-    job = _Job(engine, rules, now, at_commit)
     if engine.dialect.name == "sqlite":
-        return _file_share(job, (), messages)
+        return _file_share(_Job(engine, rules, now, at_commit, memory), (), messages)
+    job = _Job(engine, rules, now, at_commit)
     shares = _shares(_parts(messages))
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         tried = list(threads.map(partial(_try_share, job), shares))
@@ -228,6 +231,7 @@ class _Job:
     rules: FilingRules
     now: datetime
     at_commit: Callable[[], None]
+    memory: Memory | None = None
 
 
 def _try_share(job: _Job, share: _Share) -> Filed | None:
@@ -247,10 +251,10 @@ def _file_share(
 ) -> Filed:
     try:
         with writing(job.engine, *parts, wait=wait) as connection:
-            batch = _Batch(connection, job.rules, job.now)
+            batch = _Batch(connection, job)
             batch.file(messages)
             job.at_commit()
-        batch.clear()
+        batch.committed()
     except _OF_ONE_MESSAGE as error:
         if len(messages) == 1:
             (only,) = messages

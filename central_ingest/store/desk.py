@@ -6,7 +6,7 @@ thousand.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -15,12 +15,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from central_ingest.cases import OPEN_STATES, CaseState
+from central_ingest.cases import LIVE, OPEN_STATES, CaseState
 from central_ingest.dedup import DuplicateRules, OpenCase, Place, Sighting
 from central_ingest.reports import Report
 from central_ingest.spots import spot, spots_around
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import is_sqlite, select_rows
+from central_ingest.store.memory import Memory, SeenAgain, newest_change
 from central_ingest.store.pictures import here_of
 from contract.catalogue import Family
 from contract.messages import Phase
@@ -43,6 +44,7 @@ _BRIEFLY = (
     "first_seen_at", "lon", "lat", "error_m", "component_id", "component_standard", "category",
 )  # fmt: skip
 _CASE_BRIEFLY = ("category", "cell_code", "still_sha256", "state")
+_STILL = len(_BRIEFLY) + _CASE_BRIEFLY.index("still_sha256")
 SHOWN = (
     "category", "severity", "state", "presence", "cell_code", "grid_version", "cell_official",
     "lon", "lat", "error_m", "component_id", "component_standard", "first_seen_at",
@@ -66,7 +68,6 @@ _IN_ROWS = (
 )
 _IN_ROWS_SQLITE = f"case_id IN {_IN_ROWS}"
 _IN_ROWS_POSTGRESQL = f"case_id = ANY(ARRAY{_IN_ROWS})"
-LIVE = {Phase.RAISED.value, Phase.UPDATED.value}
 _CLOSED = CaseState.CLOSED.value
 _PHASES = {phase.value: phase for phase in Phase}
 _FAMILIES = {family.value: family for family in Family}
@@ -200,17 +201,6 @@ class HeldSighting:
         )  # fmt: skip
 
 
-@dataclass(slots=True, eq=False)
-class SeenAgain:
-    """A sighting whose reports change nothing that lists show: its case need not be read whole."""
-
-    case_id: int
-    agent_id: str
-    camera_id: str
-    family: str
-    revision: int
-
-
 def empty_like(case: HeldCase, case_id: int, number: str) -> HeldCase:
     """A new pending case at the place of another one, without sightings yet."""
     return HeldCase(
@@ -252,11 +242,14 @@ def where_of(report: Report) -> tuple[Any, ...]:
 def _changes_nothing(row: tuple[Any, ...], report: Report) -> bool:
     """Whether a report changes nothing of what lists show of its case.
 
-    `row` is of `_BRIEFLY` what follows the revision, and then of `_CASE_BRIEFLY` all.
+    `row` is of `_BRIEFLY` what follows the case, without the revision, and then all of
+    `_CASE_BRIEFLY`. What is of another agent or camera than the issue is refused later on.
     """
-    phase, severity, first_seen_at, *where, category, shown, cell_code, still_sha256, state = row
+    agent_id, camera_id, family, phase, severity, first_seen_at, *rest = row
+    *where, category, shown, cell_code, still_sha256, state = rest
     return (
-        phase in LIVE
+        (report.agent_id, report.camera_id, report.family) == (agent_id, camera_id, family)
+        and phase in LIVE
         and report.phase in LIVE
         and report.category == category == shown
         and report.severity == severity
@@ -265,6 +258,16 @@ def _changes_nothing(row: tuple[Any, ...], report: Report) -> bool:
         and cell_code is not None
         and (still_sha256 is not None or not report.evidence)
         and where_of(report) == tuple(where)
+    )
+
+
+def _shown_whole(held: HeldSighting, report: Report) -> bool:
+    """Whether the same report, seen again, would change nothing of what lists show."""
+    return (
+        report.phase in LIVE
+        and report.category == held.case.category
+        and held.case.cell_code is not None
+        and held.case.state != _CLOSED
     )
 
 
@@ -287,9 +290,13 @@ class Desk:
     `placed` is how many issues are to be placed, each in an open case or in a new one.
     """
 
-    def __init__(self, connection: Connection, rules: DuplicateRules) -> None:
+    def __init__(
+        self, connection: Connection, rules: DuplicateRules, memory: Memory | None = None
+    ) -> None:
         self._connection = connection
         self._rules = rules
+        self._memory = memory
+        self._newest_change = 0
         # By the integers of issues' ids: those tell their hash a lot sooner than the ids.
         self.known: dict[int, HeldSighting] = {}
         self.seen_again: dict[int, SeenAgain] = {}
@@ -327,6 +334,26 @@ class Desk:
         held = self.known.get(report.issue_id.int)
         return held is not None and comes_back(held, report, self._rules)
 
+    def about_to_commit(self) -> None:
+        """Last thing in a transaction: what others change from here on is news."""
+        if self._memory is not None:
+            self._newest_change = newest_change(self._connection)
+
+    def remember(self, changed: Collection[int]) -> None:
+        """After the commit: keep what the next batch may ask for; `changed` are its cases."""
+        if self._memory is None:
+            return
+        kept, gone = self.seen_again, []
+        for number, held in self.known.items():
+            if held.report is not None and _shown_whole(held, held.report):
+                pictured = held.case.still_sha256 is not None
+                kept[number] = SeenAgain.of(
+                    held.report, held.case.case_id, held.revision, pictured=pictured
+                )
+            elif held.report is not None or held.case.case_id in changed:
+                gone.append(number)
+        self._memory.committed(kept, gone, self._newest_change)
+
     def clear(self) -> None:
         """Let go of everything, at once: cases and sightings name each other.
 
@@ -351,17 +378,33 @@ class Desk:
         told: dict[int, list[Report]] = {}
         for report in reports:
             told.setdefault(report.issue_id.int, []).append(report)
-        ids = [of_one[0].issue_id for of_one in told.values()]
-        there, whole, beside = set(), set(), (t.case, _CASE_BRIEFLY, "case_id")
+        there = self._recall(told)
+        ids = [of_one[0].issue_id for number, of_one in told.items() if number not in there]
+        whole, beside = set(), (t.case, _CASE_BRIEFLY, "case_id")
         where = "sighting.issue_id {keys}"
         for row in select_rows(self._connection, t.sighting, _BRIEFLY, where, ids, beside=beside):
-            number, case_id, told_before = row[0].int, row[1], row[6:]
+            number, case_id, told_before = row[0].int, row[1], row[2:5] + row[6:]
             there.add(number)
             if all(_changes_nothing(told_before, report) for report in told[number]):
-                self.seen_again[number] = SeenAgain(*row[1:6])
+                self.seen_again[number] = SeenAgain.of(
+                    told[number][0], case_id, row[5], pictured=row[_STILL] is not None
+                )
             else:
                 whole.add(case_id)
         self._read("case_id {keys}", whole)
+        return there
+
+    def _recall(self, told: Mapping[int, Sequence[Report]]) -> set[int]:
+        """Those of these issues that need not be read."""
+        there: set[int] = set()
+        if self._memory is None:
+            return there
+        self._memory.begin(self._connection)
+        for number, reports in told.items():
+            again = self._memory.recall(number)
+            if again is not None and all(map(again.holds, reports)):
+                there.add(number)
+                self.seen_again[number] = again
         return there
 
     def _read(self, where: str, keys: Collection[Any]) -> None:

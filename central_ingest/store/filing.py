@@ -25,12 +25,12 @@ from central_ingest.store.desk import (
     Desk,
     HeldCase,
     HeldSighting,
-    SeenAgain,
     comes_back,
     empty_like,
     spot_of,
     where_of,
 )
+from central_ingest.store.memory import Memory, SeenAgain
 from central_ingest.store.numbers import CaseNumbers
 from central_ingest.store.recurrence import came_back, name_former
 from central_ingest.store.writes import Writes
@@ -77,11 +77,17 @@ def file_report(
 class Filing:
     """One batch: `prepare`, then `take` each report in the order of its coming, then `write`."""
 
-    def __init__(self, connection: Connection, rules: FilingRules, now: datetime) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        rules: FilingRules,
+        now: datetime,
+        memory: Memory | None = None,
+    ) -> None:
         self._connection = connection
         self._rules = rules
         self._now = now
-        self.desk = Desk(connection, rules.duplicates)
+        self.desk = Desk(connection, rules.duplicates, memory)
         self.writes = Writes(now)
         day = now.astimezone(ZoneInfo(rules.timezone)).strftime("%Y%m%d")
         self._numbers = CaseNumbers(connection, rules.number, rules.source, day)
@@ -125,6 +131,12 @@ class Filing:
         """Write everything; afterwards the transaction may commit."""
         self._numbers.write()
         self.writes.write(self._connection, self.desk, self._rules.duplicates)
+        self.desk.about_to_commit()
+
+    def committed(self) -> None:
+        """After the commit: keep for the next batch what it may ask for, let go of the rest."""
+        self.desk.remember(self.writes.changed)
+        self.desk.clear()
 
     def _see_again(self, again: SeenAgain, report: Report) -> None:
         """What else the report says is what the sighting holds."""

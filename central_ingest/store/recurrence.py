@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from central_ingest.cases import CaseState
+from central_ingest.cases import LIVE, CaseState
 from central_ingest.dedup import DuplicateRules, Place, distance_m
 from central_ingest.spots import spots_around
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import select_rows
-from central_ingest.store.desk import LIVE, HeldCase, HeldSighting
+from central_ingest.store.desk import HeldCase, HeldSighting
 from contract.catalogue import Family
 
 _NAMES = ("case_id", "number", "category", "lon", "lat", "error_m", "ended_at", "state")

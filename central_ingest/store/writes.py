@@ -8,13 +8,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, literal, select, update
 
-from central_ingest.cases import CaseState, presence_of
+from central_ingest.cases import LIVE, CaseState, presence_of
 from central_ingest.dedup import DuplicateRules
 from central_ingest.reports import Evidence, Report
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import insert_rows, is_sqlite, select_rows, update_rows
 from central_ingest.store.database import keep_out, lock_changes
-from central_ingest.store.desk import LIVE, SHOWN, Desk, HeldCase, HeldSighting
+from central_ingest.store.desk import SHOWN, Desk, HeldCase, HeldSighting
 from central_ingest.store.pictures import here_of, part_of
 from central_ingest.store.recurrence import note_recurrences
 from contract.messages import Phase, Severity
@@ -73,6 +73,11 @@ class Writes:
     def note(self, case_id: int, kind: str) -> None:
         """Remember a change for everybody who follows, once a batch and kind."""
         self._changes[case_id, kind] = None
+
+    @property
+    def changed(self) -> set[int]:
+        """The cases that somebody who follows hears of."""
+        return {case_id for case_id, _ in self._changes}
 
     def decide(self, case: HeldCase, who: str, action: str, detail: str) -> None:
         """Remember what the centre itself did with a case."""
