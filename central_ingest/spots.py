@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from functools import lru_cache
 
-from central_ingest.dedup import EARTH_RADIUS_M, Place
+from central_ingest.dedup import EARTH_RADIUS_M, DuplicateRules, Place
 from contract.catalogue import Family
 
 FINE_M = 8.0
@@ -26,6 +26,13 @@ def spot(place: Place, family: Family, *, coarse: bool) -> int:
     return _number(family, coarse, row, _column(place.lon, 0.0, row, size_m))
 
 
+def spot_of(place: Place | None, family: Family, rules: DuplicateRules) -> int | None:
+    """The square in which a sighting is found."""
+    if place is None:
+        return None
+    return spot(place, family, coarse=place.error_m > rules.cap_m(family))
+
+
 def spots_around(place: Place, family: Family, radius_m: float, *, coarse: bool) -> Iterator[range]:
     """The numbers of all squares that reach into `radius_m` around `place`, row by row."""
     size_m = COARSE_M if coarse else FINE_M
@@ -37,6 +44,19 @@ def spots_around(place: Place, family: Family, radius_m: float, *, coarse: bool)
         east = _column(place.lon, radius_m, row, size_m)
         number = _number(family, coarse, row, west)
         yield range(number, number + east - west + 1)
+
+
+def near(place: Place, family: Family, rules: DuplicateRules) -> Iterator[range]:
+    """All squares that may hold what matters for a new issue at `place`, row by row.
+
+    Twice the cap, for what lies near its neighbours decides too (`grouping`); farther only where a
+    position is too coarse to merge.
+    """
+    cap_m = rules.cap_m(family)
+    wide_m = max(cap_m, rules.propose_within_m)
+    fine_m = wide_m if place.error_m > cap_m else 2 * cap_m
+    yield from spots_around(place, family, fine_m, coarse=False)
+    yield from spots_around(place, family, wide_m, coarse=True)
 
 
 def _column(lon: float, east_m: float, row: int, size_m: float) -> int:

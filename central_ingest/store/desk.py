@@ -6,7 +6,7 @@ thousand.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from central_ingest.cases import LIVE, OPEN_STATES, CaseState
 from central_ingest.dedup import DuplicateRules, OpenCase, Place, Sighting
 from central_ingest.reports import Report
-from central_ingest.spots import spot, spots_around
+from central_ingest.spots import near
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import is_sqlite, select_rows
 from central_ingest.store.memory import Memory, SeenAgain, newest_change
@@ -210,26 +210,6 @@ def empty_like(case: HeldCase, case_id: int, number: str) -> HeldCase:
         arranged=False, grid_version=case.grid_version, cell_official=case.cell_official,
         family=case.family, fresh=True,
     )  # fmt: skip
-
-
-def spot_of(place: Place | None, family: Family, rules: DuplicateRules) -> int | None:
-    """The square in which a sighting is found."""
-    if place is None:
-        return None
-    return spot(place, family, coarse=place.error_m > rules.cap_m(family))
-
-
-def near(place: Place, family: Family, rules: DuplicateRules) -> Iterator[range]:
-    """All squares that may hold what matters for a new issue at `place`, row by row.
-
-    Twice the cap, for what lies near its neighbours decides too (`grouping`); farther only where a
-    position is too coarse to merge.
-    """
-    cap_m = rules.cap_m(family)
-    wide_m = max(cap_m, rules.propose_within_m)
-    fine_m = wide_m if place.error_m > cap_m else 2 * cap_m
-    yield from spots_around(place, family, fine_m, coarse=False)
-    yield from spots_around(place, family, wide_m, coarse=True)
 
 
 def where_of(report: Report) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ from central_ingest.errors import ConflictingReport
 from central_ingest.grid import is_official
 from central_ingest.grouping import Grouped, Move, group
 from central_ingest.reports import Report, report_of
+from central_ingest.spots import spot_of
 from central_ingest.store.cells import look_up, official
 from central_ingest.store.desk import (
     NOWHERE,
@@ -27,7 +28,6 @@ from central_ingest.store.desk import (
     HeldSighting,
     comes_back,
     empty_like,
-    spot_of,
     where_of,
 )
 from central_ingest.store.memory import Memory, SeenAgain
