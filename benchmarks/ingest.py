@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import broker
-from benchmarks.disk_probe import DiskProbe
+from benchmarks.disk_probe import probing_disk
 from benchmarks.machine import ROOT, this_machine
 from benchmarks.mqtt_load import Fleet, Recording, agent_name, topic_of
 from benchmarks.site import children_of
@@ -155,7 +155,7 @@ def measure(plan: Plan) -> dict[str, Any]:
                    "generator": [os.getpid()], "database": _servers()}  # fmt: skip
         before = _cpu_seconds(watched)
         ledger.begin(time.perf_counter())
-        with DiskProbe(folder) as disk:
+        with probing_disk(folder) as syncs_s:
             run = _publish(fleet, load, ledger, plan)
         watched["database"] = _servers()  # those that were started meanwhile, too
         used = {name: now_s - before[name] for name, now_s in _cpu_seconds(watched).items()}
@@ -163,7 +163,7 @@ def measure(plan: Plan) -> dict[str, Any]:
         engine.dispose()
         result = _result(plan, run, ledger, held_against(load.truth, len(load.flood), held))
         result["server"] = server
-        result["disk_sync_of_4_kb_s"] = _shares(disk.syncs_s)
+        result["disk_sync_of_4_kb_s"] = _shares(syncs_s)
         result["prefill_per_s"] = round(prefilled)
         result["cpu_us_per_report"] = {
             name: round(spent_s / max(run.published, 1) * 1e6) for name, spent_s in used.items()

@@ -323,7 +323,7 @@ class Desk:
         """After the commit: keep what the next batch may ask for; `changed` are its cases."""
         if self._memory is None:
             return
-        kept, gone = self.seen_again, []
+        kept, gone = dict(self.seen_again), []
         for number, held in self.known.items():
             if held.report is not None and _shown_whole(held, held.report):
                 pictured = held.case.still_sha256 is not None
