@@ -6,8 +6,8 @@ so they are filed side by side, by one worker and by several. Parts of which a b
 share a transaction, for its statements cost the same however little they carry.
 
 Guarantee (promise 3): receipts are returned only after the transaction that holds each report, or
-its quarantine, has committed. One message that cannot be filed is quarantined, and the rest of its
-batch is filed all the same.
+its quarantine, has committed; they may be told after `WriteAheadLog.flush`. One message that cannot
+be filed is quarantined, and the rest of its batch is filed all the same.
 """
 
 import hashlib
@@ -250,7 +250,7 @@ def _file_share(
     wait: bool = True,
 ) -> Filed:
     try:
-        with writing(job.engine, *parts, wait=wait) as connection:
+        with writing(job.engine, *parts, wait=wait, durable=False) as connection:
             batch = _Batch(connection, job)
             batch.file(messages)
             job.at_commit()

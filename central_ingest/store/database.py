@@ -1,10 +1,10 @@
 """Opening the database: engine, transactions, migrations; where its exceptions are translated.
 
-SQLite: WAL, `synchronous=FULL`, one writer by `BEGIN IMMEDIATE`, in turn. PostgreSQL: the same
-source, in READ COMMITTED; transaction-level advisory locks say who may write beside whom. A
-transaction of `parts` (a family's reports, say) runs beside those of other parts and waits for its
-own; one without parts runs alone. One that only adds rows of which nobody's decision depends
-(`appending`) waits for nobody.
+SQLite: WAL, one writer by `BEGIN IMMEDIATE`, in turn; a commit waits for the disk unless who writes
+does so later (`write_ahead_log`). PostgreSQL: the same source, in READ COMMITTED; transaction-level
+advisory locks say who may write beside whom. A transaction of `parts` (a family's reports, say)
+runs beside those of other parts and waits for its own; one without parts runs alone. One that only
+adds rows of which nobody's decision depends (`appending`) waits for nobody.
 """
 
 import fcntl
@@ -47,6 +47,7 @@ __all__ = [
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITING = "gridwatch_writing"
+_DURABLE = "gridwatch_durable"
 _ALONE_LOCK = 0x6772_6964
 _PARTS_SPACE = 0x6772
 _CHANGES_LOCK = 0x6772_6965
@@ -67,10 +68,9 @@ _END_WHEN_SILENT = "set_config('idle_in_transaction_session_timeout', :silent, t
 # A batch changes thousands of scattered pages. Brought over from the WAL many at a time, pages that
 # change again and again are written once; but every page that is read is looked for in all of the
 # WAL first, so it must not grow long either. An ingest that files much brings it over beside its
-# filing (`checkpoints`), before a commit has to.
+# filing (`write_ahead_log`), before a commit has to.
 _SQLITE = (
     "journal_mode=WAL",
-    "synchronous=FULL",
     "foreign_keys=ON",
     "wal_autocheckpoint=50000",
 )
@@ -104,8 +104,11 @@ def _set_up_sqlite(cache_mb: int, connection: SqliteConnection, record: Any) -> 
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writing_now = connection.get_execution_options().get(_WRITING, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing_now else "BEGIN")
+    options = connection.get_execution_options()
+    # Each time, for a connection serves one transaction after another.
+    synchronous = "FULL" if options.get(_DURABLE, True) else "NORMAL"
+    connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITING, False) else "BEGIN")
 
 
 @contextmanager
@@ -128,14 +131,17 @@ class PartTaken(Exception):
 
 
 @contextmanager
-def writing(engine: Engine, *parts: str, wait: bool = True) -> Iterator[Connection]:
+def writing(
+    engine: Engine, *parts: str, wait: bool = True, durable: bool = True
+) -> Iterator[Connection]:
     """One writing transaction: commits at the end, or changes nothing.
 
-    Raises StoreUnavailable when the database cannot be used now, or PostgreSQL ended a transaction
-    that was silent for SILENT_MAX_S; without `wait`, PartTaken when another transaction holds one
-    of the parts.
+    One that is not `durable` an SQLite file may lose with the whole machine, until the next durable
+    one or `WriteAheadLog.flush`. Raises StoreUnavailable when the database cannot be used now, or
+    PostgreSQL ended a transaction that was silent for SILENT_MAX_S; without `wait`, PartTaken when
+    another transaction holds one of the parts.
     """
-    with _begun(engine) as connection:
+    with _begun(engine, durable=durable) as connection:
         if connection.dialect.name == "postgresql":
             _lock(connection, parts, wait=wait)
         yield connection
@@ -155,9 +161,9 @@ def appending(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def _begun(engine: Engine) -> Iterator[Connection]:
+def _begun(engine: Engine, *, durable: bool = True) -> Iterator[Connection]:
     with translated(), _turn(engine), engine.connect() as opened:
-        connection = opened.execution_options(**{_WRITING: True})
+        connection = opened.execution_options(**{_WRITING: True, _DURABLE: durable})
         with connection.begin():
             yield connection
 

@@ -56,6 +56,16 @@ def test_sqlite_is_set_up_to_survive_a_crash(engine: Engine, pragma: str, value:
         assert connection.execute(text(f"PRAGMA {pragma}")).scalar_one() == value
 
 
+def test_only_who_says_so_does_not_wait_for_the_disk(engine: Engine) -> None:
+    if engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL always waits")
+    found = []
+    for durable in (True, False, True):
+        with writing(engine, durable=durable) as connection:
+            found.append(connection.execute(text("PRAGMA synchronous")).scalar_one())
+    assert found == [2, 1, 2]
+
+
 def test_each_connection_to_a_sqlite_file_gets_the_memory_that_was_asked_for(
     tmp_path: Path,
 ) -> None:

@@ -1,0 +1,133 @@
+"""What was committed → to disk, then receipts, then PUBACKs; beside the filing that goes on.
+
+Nobody is told of what the disk does not have. The thread here waits for it, however long, and the
+next batches are committed meanwhile, up to what the broker sends without PUBACKs. One wait serves
+all batches that were committed before it began.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from central_ingest.clock import Now
+from central_ingest.errors import StoreError
+from central_ingest.ingest_metrics import IngestMetrics
+from central_ingest.reader import Reader
+from central_ingest.receipts import Outbox, PacedReceipts, Told, receipt_body
+from contract.topics import Leaf
+
+_SHORTEST_WAIT_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A batch of so many messages, by the number that the reader knows it by."""
+
+    number: int
+    messages: int
+    told: tuple[tuple[Outbox, Told], ...]
+    at_s: float
+
+
+class Telling:
+    """One thread; it works from `start` to `stop`, or until the disk refuses."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        flush: Callable[[], None],
+        pause_s: float,
+        metrics: IngestMetrics,
+        now: Now,
+    ) -> None:
+        """An agent is told every `pause_s` at most. `flush` raises StoreError."""
+        self._reader = reader
+        self._flush = flush
+        self._pause_s = pause_s
+        self._metrics = metrics
+        self._now = now
+        self._committed: SimpleQueue[Committed | None] = SimpleQueue()  # None: there is no more
+        self._receipts = PacedReceipts(pause_s)
+        # Their messages' PUBACKs wait for their receipts, each since so many seconds.
+        self._flushed: deque[tuple[float, Committed]] = deque()
+        self._failed: StoreError | None = None
+        self._thread = threading.Thread(target=self._run, name="telling", daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Tell everything that was committed, without pauses, and end."""
+        self._committed.put(None)
+        self._thread.join()
+
+    def add(self, committed: Committed) -> None:
+        """Have this told when the disk has it; the order stays."""
+        self._committed.put(committed)
+
+    def check(self) -> None:
+        """Raises the StoreError by which the thread ended."""
+        if self._failed is not None:
+            raise self._failed
+
+    def _run(self) -> None:
+        ended = False
+        try:
+            while not ended:
+                taken = self._take()
+                ended = None in taken
+                if batches := [one for one in taken if one is not None]:
+                    self._bring_to_disk(batches)
+                # What waits for its pause is told at the end.
+                self._tell(time.monotonic() + (self._pause_s if ended else 0.0))
+        except StoreError as error:
+            self._failed = error
+
+    def _take(self) -> list[Committed | None]:
+        """What was committed since the last time; empty when a receipt's pause may be over."""
+        waiting = not self._receipts.empty or self._flushed
+        try:
+            wait_s = max(_SHORTEST_WAIT_S, self._pause_s) if waiting else None
+            taken = [self._committed.get(timeout=wait_s)]
+        except Empty:
+            return []
+        while not self._committed.empty():  # nobody else takes
+            taken.append(self._committed.get())
+        return taken
+
+    def _bring_to_disk(self, batches: list[Committed]) -> None:
+        self._flush()
+        now_s = time.monotonic()
+        for batch in batches:
+            self._metrics.flush_s.observe(now_s - batch.at_s)
+            self._receipts.add(batch.told)
+            self._flushed.append((now_s, batch))
+
+    def _tell(self, now_s: float) -> None:
+        """Send the receipts that are due, then the PUBACKs of all batches that are receipted.
+
+        Receipts first, on the same connection: the broker that has the PUBACK has the receipt, so
+        a kill between the two costs a repeat, not a receipt. PUBACKs stay in order.
+        """
+        if not self._reader.connected:
+            self._receipts.forget()
+        now = self._now()
+        due = [
+            (outbox[0].topic(Leaf.RECEIPT), receipt_body(outbox, told, now))
+            for outbox, told in self._receipts.due(now_s)
+        ]
+        if due:
+            self._reader.send(due)
+            self._metrics.receipts.inc(len(due))
+        receipted = list[Committed]()
+        while self._flushed and (
+            self._receipts.empty or self._flushed[0][0] <= now_s - self._pause_s
+        ):
+            receipted.append(self._flushed.popleft()[1])
+        if receipted:
+            self._reader.acknowledge([batch.number for batch in receipted])
+            self._metrics.pubacks.inc(sum(batch.messages for batch in receipted))
