@@ -5,15 +5,14 @@ next batches are committed meanwhile, up to what the broker sends without PUBACK
 all batches that were committed before it began.
 """
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from central_ingest.clock import Now
-from central_ingest.errors import StoreError
 from central_ingest.ingest_metrics import IngestMetrics
 from central_ingest.reader import Reader
 from central_ingest.receipts import Outbox, PacedReceipts, Told, receipt_body
@@ -53,39 +52,36 @@ class Telling:
         self._receipts = PacedReceipts(pause_s)
         # Their messages' PUBACKs wait for their receipts, each since so many seconds.
         self._flushed: deque[tuple[float, Committed]] = deque()
-        self._failed: StoreError | None = None
-        self._thread = threading.Thread(target=self._run, name="telling", daemon=True)
+        self._thread = ThreadPoolExecutor(1, "telling")
+        self._work: Future[None] | None = None
 
     def start(self) -> None:
         """Begin; returns at once."""
-        self._thread.start()
+        self._work = self._thread.submit(self._run)
 
     def stop(self) -> None:
         """Tell everything that was committed, without pauses, and end."""
         self._committed.put(None)
-        self._thread.join()
+        self._thread.shutdown()
 
     def add(self, committed: Committed) -> None:
         """Have this told when the disk has it; the order stays."""
         self._committed.put(committed)
 
     def check(self) -> None:
-        """Raises the StoreError by which the thread ended."""
-        if self._failed is not None:
-            raise self._failed
+        """Raises what the thread ended by: StoreError where the disk refused."""
+        if self._work is not None and self._work.done():
+            self._work.result()
 
     def _run(self) -> None:
         ended = False
-        try:
-            while not ended:
-                taken = self._take()
-                ended = None in taken
-                if batches := [one for one in taken if one is not None]:
-                    self._bring_to_disk(batches)
-                # What waits for its pause is told at the end.
-                self._tell(time.monotonic() + (self._pause_s if ended else 0.0))
-        except StoreError as error:
-            self._failed = error
+        while not ended:
+            taken = self._take()
+            ended = None in taken
+            if batches := [one for one in taken if one is not None]:
+                self._bring_to_disk(batches)
+            # What waits for its pause is told at the end.
+            self._tell(time.monotonic() + (self._pause_s if ended else 0.0))
 
     def _take(self) -> list[Committed | None]:
         """What was committed since the last time; empty when a receipt's pause may be over."""

@@ -136,6 +136,18 @@ def test_where_the_disk_refuses_nobody_is_told_and_the_worker_hears_of_it() -> N
         told.check()
 
 
+def test_no_fault_of_the_thread_stays_unheard() -> None:
+    def send(_messages: Sequence[tuple[str, bytes]]) -> None:
+        raise ZeroDivisionError
+
+    reader = FakeReader()
+    reader.send = send  # type: ignore[method-assign]
+    with telling(reader) as told:
+        told.add(committed(1))
+    with pytest.raises(ZeroDivisionError):
+        told.check()
+
+
 def test_what_waits_for_its_pause_is_told_before_the_end() -> None:
     reader = FakeReader()
     with telling(reader, pause_s=3600) as told:
