@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, event, func, select
 
 from central_ingest.config import IngestSettings
 from central_ingest.errors import StoreError
@@ -24,6 +24,7 @@ from central_ingest.intake import Readable, Unreadable
 from central_ingest.reader import Reader
 from central_ingest.receipts import Told
 from central_ingest.store import tables as t
+from central_ingest.store.batches import file_batch
 from central_ingest.store.database import Engine, reading
 from central_ingest.store.filing import FilingRules
 from central_ingest.store.housekeeping import HouseRules
@@ -226,6 +227,20 @@ def test_batches_are_filed_while_the_disk_stands_still_and_receipted_after_it(
         disk.goes_on.set()
     assert [number for did, what in reader.did if did == "puback" for number in what] == [1, 2, 3]
     assert not ended_by
+
+
+@pytest.mark.usefixtures("disk")
+def test_a_batch_is_committed_without_waiting_for_the_disk(
+    engine: Engine, message: Callable[..., Any]
+) -> None:
+    levels: list[int] = []
+
+    def look(connection: Connection) -> None:
+        levels.append(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+
+    event.listen(engine, "commit", look)
+    file_batch(engine, [message(1)], FilingRules(), NOW)
+    assert levels == [1]  # NORMAL: to disk later
 
 
 def test_a_worker_whose_disk_refuses_ends_with_the_reason(
