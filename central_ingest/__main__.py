@@ -20,7 +20,7 @@ from central_ingest.config import LOG_FORMAT, Settings
 from central_ingest.dedup import Place
 from central_ingest.enrolment import Addresses, BrokerFolder, Credentials, Joining
 from central_ingest.errors import CentreError, ConfigError
-from central_ingest.store import access, cells, exports, requeues
+from central_ingest.store import access, cells, exports, quarantine
 from central_ingest.store.access import Actor, Role
 from central_ingest.store.database import Engine, reading, writing
 from contract.topics import AgentAddress
@@ -32,6 +32,8 @@ user_app = typer.Typer(no_args_is_help=True, help="People and programs that may 
 app.add_typer(import_app, name="import")
 app.add_typer(export_app, name="export")
 app.add_typer(user_app, name="user")
+quarantine_app = typer.Typer(no_args_is_help=True, help="What could not be filed, and why.")
+app.add_typer(quarantine_app, name="quarantine")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="The settings, a YAML file.")]
 Data = Annotated[Path | None, typer.Option(help="The folder of database and evidence.")]
@@ -182,8 +184,42 @@ def requeue(*, config_file: ConfigFile = None, data: Data = None) -> None:
         settings = _settings(config_file, data)
         engine = centre.open_database(settings)
         rules = centre.filing_rules(settings)
-        done = requeues.requeue(engine, rules, settings.ingest.body_max_bytes, utc_now())
+        done = quarantine.requeue(engine, rules, settings.ingest.body_max_bytes, utc_now())
         typer.echo(f"filed {done.filed}, still in quarantine {done.left}")
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    *,
+    config_file: ConfigFile = None,
+    data: Data = None,
+    at_most: Annotated[int, typer.Option(help="The newest so many.", min=1)] = 50,
+) -> None:
+    """Number, last and first time, times, bytes, topic and reason of each message that waits."""
+    with _explained(), reading(centre.open_database(_settings(config_file, data))) as connection:
+        for one in quarantine.list_quarantined(connection, at_most):
+            last, first = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (one.last_at, one.first_at))
+            about = (one.quarantine_id, last, first, one.times, one.raw_bytes)
+            # What strangers sent must not steer the terminal.
+            typer.echo("\t".join([*map(str, about), repr(one.topic)[1:-1], repr(one.reason)[1:-1]]))
+
+
+@quarantine_app.command("show")
+def quarantine_show(number: int, *, config_file: ConfigFile = None, data: Data = None) -> None:
+    """Write a message's bytes to the standard output, as they came."""
+    with _explained(), reading(centre.open_database(_settings(config_file, data))) as connection:
+        sys.stdout.buffer.write(quarantine.raw_of(connection, number))
+
+
+@quarantine_app.command("discard")
+def quarantine_discard(
+    numbers: list[int], *, config_file: ConfigFile = None, data: Data = None
+) -> None:
+    """Delete messages that nobody needs: all that are named, or none."""
+    with _explained():
+        with writing(centre.open_database(_settings(config_file, data))) as connection:
+            quarantine.discard(connection, numbers)
+        typer.echo(f"{len(set(numbers))} discarded")
 
 
 @app.command()

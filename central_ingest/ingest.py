@@ -36,6 +36,7 @@ _log = logging.getLogger(__name__)
 BEAT_S = 2.0
 HOUSE_S = 60.0
 COMMANDS_S = 1.0
+_WARNING_S = 60.0
 _WAIT_S = 0.25
 _RETRY_MAX_S = 5.0
 
@@ -66,6 +67,8 @@ class Ingest:
         self._said = ""
         self._next_house_s = 0.0
         self._next_commands_s = 0.0
+        self._quarantined = 0
+        self._next_warning_s = 0.0
 
     def run(self, stopping: threading.Event, name: str) -> None:
         """Work until `stopping` is set; the batch under way is finished first.
@@ -104,15 +107,26 @@ class Ingest:
         ]
         self._metrics.passed_over.inc(batch.passed_over)
         self._metrics.count(filed, len(messages), captured_s, self._now())
+        self._quarantined += filed.outcomes["unreadable", "quarantined"]
+        self._warn()
+
+    def _warn(self) -> None:
+        """Say what was quarantined, once in a while: what is hostile must not fill the log."""
+        if self._quarantined and time.monotonic() >= self._next_warning_s:
+            _log.warning(
+                "%d messages quarantined; `central-ingest quarantine list` says of whom and why",
+                self._quarantined,
+            )
+            self._quarantined, self._next_warning_s = 0, time.monotonic() + _WARNING_S
 
     def _commit(
         self, messages: Sequence[Readable | Unreadable], stopping: threading.Event
     ) -> Filed | None:
         """The committed batch; None when asked to stop before the database could be used."""
-        pause_s = 0.1
+        pause_s, waited = 0.1, False
         while True:
             try:
-                return file_batch(
+                filed = file_batch(
                     self._engine,
                     messages,
                     self._rules,
@@ -123,6 +137,11 @@ class Ingest:
             except StoreUnavailable as error:
                 _log.error("%d messages wait: %s", len(messages), error)
                 self._metrics.retries.inc()
+                waited = True
+            else:
+                if waited:
+                    _log.warning("the database works again: %d messages filed", len(messages))
+                return filed
             if stopping.wait(pause_s):
                 return None
             pause_s = min(2 * pause_s, _RETRY_MAX_S)

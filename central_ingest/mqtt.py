@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import mqtt5
 
@@ -60,8 +61,9 @@ class Connection:
         self._keepalive_s = float(broker.keepalive_s)
         self._unsent = b""
         where = f"{broker.host}:{broker.port}"
+        context = None if broker.tls_ca is None else _trusting(broker.tls_ca)
         try:
-            self._socket = _opened(broker)
+            self._socket = _opened(broker, context)
         except (OSError, ValueError) as error:
             raise BrokerAway(f"no broker answers at {where} ({error}); trying again") from error
         try:
@@ -71,7 +73,11 @@ class Connection:
             raise BrokerAway(f"no broker speaks MQTT 5 at {where} ({error})") from error
         if answer.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
             self.close()
-            raise BrokerAway(f"the broker refused the connection: {answer.reason_code.name}")
+            account = "nobody" if broker.username is None else repr(broker.username)
+            raise BrokerAway(
+                f"the broker at {where} refused the connection: {answer.reason_code.name}, "
+                f"as {account}; see broker.username and broker.password"
+            )
         self._keepalive_s = float(answer.server_keep_alive or broker.keepalive_s)
         self.session_present, self.window = answer.session_present, answer.receive_max
         self._socket.setblocking(False)
@@ -181,14 +187,23 @@ class Connection:
             self._socket.close()
 
 
-def _opened(broker: BrokerSettings) -> socket.socket:
-    """A connected socket, with TLS where a CA is named. Raises OSError."""
+def _trusting(ca: Path) -> ssl.SSLContext:
+    """What trusts this CA alone. Raises BrokerAway: the file may be put right while we wait."""
+    try:
+        return ssl.create_default_context(cafile=str(ca))
+    except ssl.SSLError as error:
+        raise BrokerAway(f"broker.tls_ca: {ca} holds no certificate in PEM form") from error
+    except OSError as error:
+        raise BrokerAway(f"broker.tls_ca: {ca} cannot be read ({error.strerror})") from error
+
+
+def _opened(broker: BrokerSettings, context: ssl.SSLContext | None) -> socket.socket:
+    """A connected socket, with TLS where a CA is named. Raises OSError, ValueError."""
     plain = socket.create_connection((broker.host, broker.port), _CONNECT_S)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if broker.tls_ca is None:
+    if context is None:
         return plain
     try:
-        context = ssl.create_default_context(cafile=str(broker.tls_ca))
         return context.wrap_socket(plain, server_hostname=broker.host)
     except (OSError, ValueError):
         plain.close()

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from central_ingest.api.auth import require
 from central_ingest.api.deps import Deps
@@ -13,24 +13,30 @@ from central_ingest.store.database import writing
 from central_ingest.store.views import CaseSummary
 
 
-class Merge(BaseModel):
+class _Asked(BaseModel):
+    """What is asked for changes much: a key that is mistyped must not be passed over."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Merge(_Asked):
     """Move everything into another case; this one is void then."""
 
-    into: int = Field(ge=1, lt=2**63)
+    into: int = Field(ge=1, lt=2**63, strict=True)
     reason: str | None = Field(default=None, max_length=1000)
 
 
-class Split(BaseModel):
+class Split(_Asked):
     """Take these sightings out into a new case."""
 
     issue_ids: list[UUID] = Field(min_length=1, max_length=100)
     reason: str = Field(max_length=1000)
 
 
-class Answer(BaseModel):
+class Answer(_Asked):
     """Do what is proposed, or say that it is wrong."""
 
-    accept: bool
+    accept: bool = Field(strict=True)
     reason: str | None = Field(default=None, max_length=1000)
 
 

@@ -52,10 +52,7 @@ def judge(
     broker = any(worker.connected for worker in alive)
     wrong = []
     if not alive:
-        wrong.append(
-            "no ingest is running: no sign of life"
-            + (f" since {max(w.beat_at for w in workers):%Y-%m-%d %H:%M:%S}Z" if workers else "")
-        )
+        wrong.append(_silence(workers))
     wrong += [f"ingest {w.name}: {w.detail}" for w in alive if not w.connected]
     wrong += [
         f"agent {one.agent_id} ({one.city}): its hourly test report last came through "
@@ -64,6 +61,16 @@ def judge(
         if one.overdue(now)
     ]
     return Health(database=True, ingest=bool(alive), broker=broker, degraded=tuple(wrong))
+
+
+def _silence(workers: Sequence[WorkerBeat]) -> str:
+    if not workers:
+        return "no ingest is running: no sign of life"
+    since = max(worker.beat_at for worker in workers)
+    return (
+        f"no sign of life of an ingest since {since:%Y-%m-%d %H:%M:%S}Z: none is running, or it "
+        "cannot write to the database (a full disk?), which its log then says"
+    )
 
 
 def _look(deps: Deps) -> Health:

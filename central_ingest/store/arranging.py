@@ -75,11 +75,14 @@ class Arranging:
         if self._reason is None:
             raise ReasonMissing("'split' needs a reason; none was given")
         (case,) = self._open_cases(case_id)
+        if strange := set(issue_ids) - {held.issue_id for held in case.sightings}:
+            named = ", ".join(sorted(map(str, strange)))
+            raise IllegalStep(f"case {case.number} has no sighting of issue {named}")
         taken = [held for held in case.sightings if held.issue_id in issue_ids]
-        if len(taken) != len(set(issue_ids)) or not 0 < len(taken) < len(case.sightings):
+        if not 0 < len(taken) < len(case.sightings):
             raise IllegalStep(
                 f"case {case.number} has {len(case.sightings)} sightings; some of them, not all, "
-                f"were expected, {len(set(issue_ids))} were named"
+                f"were expected, {len(taken)} were named"
             )
         day = self._now.astimezone(ZoneInfo(self._rules.timezone)).strftime("%Y%m%d")
         numbers = CaseNumbers(self._connection, self._rules.number, self._rules.source, day)
@@ -128,10 +131,11 @@ class Arranging:
         for case_id in case_ids:
             case = self._desk.cases.get(case_id)
             if case is None:
-                get_summary(self._connection, case_id)  # tells what is wrong with the number
-                raise NotFound(f"case {case_id} has no sightings; it was merged into another one")
+                # Without sightings, so it is over; or there is none of this number.
+                left = get_summary(self._connection, case_id)
+                raise _over(left.number, left.state)
             if not case.open:
-                raise IllegalStep(f"case {case.number} is {case.state}; only open cases change")
+                raise _over(case.number, case.state)
         return tuple(self._desk.cases[case_id] for case_id in case_ids)
 
     def _move(self, sightings: Iterable[HeldSighting], to: HeldCase, because: str) -> None:
@@ -202,3 +206,7 @@ class Arranging:
             .where(mine, p.settled_at.is_(None))
             .values(settled_at=self._now, settled_by=self._who, outcome=outcome)
         )
+
+
+def _over(number: str, state: str) -> IllegalStep:
+    return IllegalStep(f"case {number} is {state}; only open cases change")

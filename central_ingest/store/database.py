@@ -11,7 +11,7 @@ import fcntl
 import os
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
@@ -90,9 +90,17 @@ def open_engine(url: str, cache_mb: int = CACHE_MB) -> Engine:
         pool_use_lifo=True,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S},
     )
+    event.listen(engine, "do_connect", _keep_to_ourselves)
     event.listen(engine, "connect", partial(_set_up_sqlite, cache_mb))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _keep_to_ourselves(_dialect: Any, _record: Any, given: list[Any], _options: Any) -> None:
+    """A new file holds passwords' hashes: nobody else's to read. SQLite itself would share it."""
+    # What is wrong with the path, SQLite says next.
+    with suppress(OSError):
+        os.close(os.open(given[0], os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _set_up_sqlite(cache_mb: int, connection: SqliteConnection, record: Any) -> None:

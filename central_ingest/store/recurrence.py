@@ -35,10 +35,10 @@ def name_former(
     since = now - (closed.ended_at or now)
     if case.fresh and case.recurs_of is None and since <= timedelta(hours=rules.recurs_within_h):
         case.recurs_of = closed.case_id
-    days = since.total_seconds() / 86_400
+    before, ago = _ago(since)
     return (
-        f" 复发：原案卷 {closed.number} 已于 {days:.1f} 天前结案，{said}。 "
-        f"recurs: its case {closed.number} was closed {days:.1f} days ago"
+        f" 复发：原案卷 {closed.number} 已于 {before}结案，{said}。 "
+        f"recurs: its case {closed.number} was closed {ago}"
     )
 
 
@@ -72,11 +72,21 @@ def _link(
     if not found:
         return
     ended_at, case.recurs_of, number, apart_m = max(found)
-    days = (now - ended_at).total_seconds() / 86_400
+    before, ago = _ago(now - ended_at)
     case.sightings[0].because += (
-        f" 复发：距 {days:.1f} 天前结案的案卷 {number} {apart_m:.1f} m。 "
-        f"recurs: {apart_m:.1f} m from case {number}, closed {days:.1f} days ago"
+        f" 复发：距 {before}结案的案卷 {number} {apart_m:.1f} m。 "
+        f"recurs: {apart_m:.1f} m from case {number}, closed {ago}"
     )
+
+
+def _ago(since: timedelta) -> tuple[str, str]:
+    """In Chinese and in English: in minutes, hours or days."""
+    minutes = since.total_seconds() / 60
+    if minutes < 60:
+        return f"{minutes:.0f} 分钟前", f"{minutes:.0f} min ago"
+    if minutes < 24 * 60:
+        return f"{minutes / 60:.1f} 小时前", f"{minutes / 60:.1f} hours ago"
+    return f"{minutes / 1440:.1f} 天前", f"{minutes / 1440:.1f} days ago"
 
 
 def _exact(case: HeldCase, rules: DuplicateRules) -> bool:

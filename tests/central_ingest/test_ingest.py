@@ -226,6 +226,8 @@ def test_what_cannot_be_read_is_quarantined_receipted_and_blocks_nothing(
     assert [seq for (seq,) in site.rows("select seq from report order by seq")] == [1, 8]
     raw = site.rows("select raw from quarantine where seq is null")
     assert raw == [(b"nobody can receipt this",)]
+    log = site.folder / "ingest.log"
+    wait_until(lambda: "quarantined; `central-ingest quarantine list`" in log.read_text(), "a word")
     assert not site.early
 
 

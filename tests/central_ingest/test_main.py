@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -18,8 +19,13 @@ import pytest
 import sqlite_utils
 from typer.testing import CliRunner, Result
 
+from central_ingest import app as centre
+from central_ingest import config
 from central_ingest.__main__ import app
 from central_ingest.grid import read_cells
+from central_ingest.intake import Delivery, Unreadable
+from central_ingest.store.batches import file_batch
+from central_ingest.store.filing import FilingRules
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,6 +123,22 @@ def test_an_empty_database_is_exported_and_requeued(run: Run, tmp_path: Path) ->
     assert run("export", "cases", str(out)).output == f"0 cases written to {out}\n"
     assert sqlite_utils.Database(str(out)).table_names() == []
     assert run("requeue").output == "filed 0, still in quarantine 0\n"
+
+
+def test_what_is_quarantined_is_listed_shown_and_discarded(run: Run, tmp_path: Path) -> None:
+    engine = centre.open_database(config.load(None, {"data": tmp_path / "data"}))
+    strange = Unreadable(Delivery("gridwatch/1/\x1b[2J/issue", b"\xff\x00"), "no JSON：坏")
+    file_batch(engine, [strange], FilingRules(), datetime(2026, 7, 1, 8, 30, tzinfo=UTC))
+    listed = run("quarantine", "list").output.rstrip("\n").split("\t")
+    assert listed == [
+        "1", "2026-07-01T08:30:00Z", "2026-07-01T08:30:00Z", "1", "2",
+        r"gridwatch/1/\x1b[2J/issue", "no JSON：坏",
+    ]  # fmt: skip
+    assert run("quarantine", "show", "1").stdout_bytes == b"\xff\x00"
+    refused = run("quarantine", "discard", "1", "2")
+    assert (refused.exit_code, "waits in quarantine: 2" in refused.output) == (1, True)
+    assert run("quarantine", "discard", "1").output == "1 discarded\n"
+    assert run("quarantine", "list").output == ""
 
 
 @pytest.fixture

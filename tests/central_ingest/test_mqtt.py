@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import mqtt5
 import pytest
@@ -86,7 +87,7 @@ def test_the_brokers_yes_tells_of_the_session_and_its_window(
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (NO, "refused the connection: NOT_AUTHORIZED"),
+        (NO, r"refused the connection: NOT_AUTHORIZED, as nobody; see broker\.username"),
         (b"", "closed the connection instead of answering"),
         (b"\xd0\x00", "answered with PingRespPacket"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "no broker speaks MQTT 5"),
@@ -103,6 +104,21 @@ def test_where_nobody_listens_that_is_said(broker: Broker, wakeup: Wakeup) -> No
     broker.close()
     with pytest.raises(BrokerAway, match="no broker answers at"):
         Connection(broker.settings, "w1", 8000, wakeup)
+
+
+def test_a_ca_that_is_not_there_is_named(broker: Broker, wakeup: Wakeup, tmp_path: Path) -> None:
+    settings = broker.settings.model_copy(update={"tls_ca": tmp_path / "ca.pem"})
+    with pytest.raises(BrokerAway, match=r"broker\.tls_ca: .*ca\.pem cannot be read \(No such"):
+        Connection(settings, "w1", 8000, wakeup)
+
+
+def test_a_ca_that_is_no_certificate_is_named(
+    broker: Broker, wakeup: Wakeup, tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    settings = broker.settings.model_copy(update={"tls_ca": tmp_path / "ca.pem"})
+    with pytest.raises(BrokerAway, match=r"ca\.pem holds no certificate in PEM form"):
+        Connection(settings, "w1", 8000, wakeup)
 
 
 def test_what_follows_the_yes_at_once_is_not_lost(

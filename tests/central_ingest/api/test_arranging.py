@@ -38,6 +38,8 @@ def test_a_merge_a_split_and_their_history(client: Any, two: list[str]) -> None:
         ("/api/cases/1/merge", {"into": 1}, 409),
         ("/api/cases/1/merge", {"into": 9}, 404),
         ("/api/cases/1/merge", {"into": -1}, 422),
+        ("/api/cases/2/merge", {"into": True}, 422),
+        ("/api/cases/2/merge", {"into": 1, "resaon": "同一处"}, 422),
         ("/api/cases/1/split", {"issue_ids": [], "reason": "x"}, 422),
         ("/api/cases/1/split", {"issue_ids": ["01980000-1111-7000-8000-000000000001"], "reason": " "}, 422),
         ("/api/cases/2/split", {"issue_ids": ["01980000-1111-7000-8000-000000000003"], "reason": "x"}, 409),

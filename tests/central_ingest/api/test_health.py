@@ -37,7 +37,7 @@ def test_all_is_well(client: Any, centre: Any) -> None:
     ("beat_of", "status", "reason"),
     [
         ({"connected": False}, 200, "ingest ingest: the broker is away"),
-        ({"ago_s": 11}, 503, "no ingest is running: no sign of life since 2026-07-01 08:29:59Z"),
+        ({"ago_s": 11}, 503, "no sign of life of an ingest since 2026-07-01 08:29:59Z"),
         (None, 503, "no ingest is running: no sign of life"),
     ],
 )

@@ -129,7 +129,7 @@ def test_a_new_camera_between_split_cases_asks_and_joins_neither_case_together(
     assert {p.other_case_id for p in detail(engine, 3).proposals} == {1, 2}
 
 
-@pytest.mark.parametrize("named", [[], [1, 2], [7]])
+@pytest.mark.parametrize("named", [[], [1, 2]])
 def test_a_split_takes_some_sightings_not_all(
     engine: Engine, file: Callable[..., Outcome], arrange: Callable[..., Any], named: list[int]
 ) -> None:
@@ -139,6 +139,16 @@ def test_a_split_takes_some_sightings_not_all(
         arrange("split", 1, [issue_id(n) for n in named])
     with pytest.raises(ReasonMissing):
         arrange("split", 1, [issue_id(2)], reason=" ")
+
+
+def test_a_split_takes_no_sighting_of_another_case(
+    file: Callable[..., Outcome], arrange: Callable[..., Any]
+) -> None:
+    file(1)
+    file(2, camera_id="cam-02", north_m=1)
+    file(3, north_m=50)
+    with pytest.raises(IllegalStep, match=f"has no sighting of issue {issue_id(3)}"):
+        arrange("split", 1, [issue_id(2), issue_id(3)])
 
 
 def test_an_accepted_proposal_merges_into_the_older_case(

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from central_ingest.cases import CaseState
-from central_ingest.errors import StoreUnavailable
+from central_ingest.errors import NotFound, StoreUnavailable
 from central_ingest.intake import Delivery, Readable, Unreadable, read
 from central_ingest.receipts import receipt_of
 from central_ingest.store import desk
@@ -28,8 +28,8 @@ from central_ingest.store.enrolments import Enrolled, put_enrolled
 from central_ingest.store.filing import Filing, FilingRules
 from central_ingest.store.fleet import list_canaries
 from central_ingest.store.pictures import Picture, note_stored
+from central_ingest.store.quarantine import discard, list_quarantined, raw_of, requeue
 from central_ingest.store.queries import changes_since, get_case, list_cases
-from central_ingest.store.requeues import requeue
 from contract import messages
 from contract.catalogue import Family
 from contract.topics import AgentAddress
@@ -212,6 +212,30 @@ def test_a_conflict_is_quarantined_and_receipted(engine: Engine, message: MakeMe
     ((_, receipt),) = receipts(engine, [message(1, score=0.1)])
     assert receipt.ranges == ((1, 1),)
     assert "the first one stands" in receipt.quarantined[0].reason
+
+
+def test_what_is_quarantined_is_listed_newest_first_with_its_bytes(
+    engine: Engine, message: MakeMessage
+) -> None:
+    file_batch(engine, [garbage(), message(1)], RULES, NOW)
+    file_batch(engine, [garbage(), message(1, score=0.1)], RULES, NOW)
+    with reading(engine) as connection:
+        conflict, unread = list_quarantined(connection, 9)
+        raw = raw_of(connection, unread.quarantine_id)
+    assert (conflict.agent_id, conflict.times) == ("gw-01", 1)
+    assert "the first one stands" in conflict.reason
+    assert (raw, unread.raw_bytes, unread.times) == (b"\x00", 1, 2)
+
+
+def test_what_is_discarded_is_gone_and_one_that_is_not_there_discards_none(engine: Engine) -> None:
+    file_batch(engine, [garbage()], RULES, NOW)
+    refused = pytest.raises(NotFound, match="no such message waits in quarantine: 7, 8")
+    with refused, writing(engine) as connection:
+        discard(connection, [8, 1, 7])
+    assert count(engine, t.quarantine) == 1
+    with writing(engine) as connection:
+        discard(connection, [1])
+    assert count(engine, t.quarantine) == 0
 
 
 def test_requeue_files_what_can_be_read_now_and_leaves_the_rest(

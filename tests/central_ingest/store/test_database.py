@@ -1,5 +1,6 @@
 """The database: migrations match the tables, and transactions keep their word."""
 
+import stat
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -54,6 +55,14 @@ def test_sqlite_is_set_up_to_survive_a_crash(engine: Engine, pragma: str, value:
         pytest.skip("settings of SQLite")
     with reading(engine) as connection:
         assert connection.execute(text(f"PRAGMA {pragma}")).scalar_one() == value
+
+
+def test_a_sqlite_file_is_for_nobody_else_to_read(tmp_path: Path) -> None:
+    file = tmp_path / "new.db"
+    made = open_engine(f"sqlite:///{file}")
+    with reading(made):
+        assert {stat.S_IMODE(one.stat().st_mode) for one in tmp_path.iterdir()} == {0o600}
+    made.dispose()
 
 
 def test_only_who_says_so_does_not_wait_for_the_disk(engine: Engine) -> None:

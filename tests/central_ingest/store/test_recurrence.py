@@ -97,6 +97,20 @@ def test_an_issue_seen_again_after_its_case_was_closed_opens_a_case_that_names_i
         assert made.detail.startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("later_s", "said"),
+    [(20 * MINUTE, "20 min ago"), (6 * 60 * MINUTE, "6.0 hours ago"), (2 * DAY, "2.0 days ago")],
+)
+def test_how_long_ago_a_case_was_closed_is_said_in_a_fitting_unit(
+    engine: Engine, file: File, later_s: float, said: str
+) -> None:
+    file()
+    file(1, 2, 5 * MINUTE, phase="cleared")
+    close(engine)
+    file(1, 3, CLOSED_S + later_s, phase="raised", reopened=True)
+    assert newest_case(engine).sightings[0].linked_because.endswith(f"was closed {said}")
+
+
 def test_the_closed_case_keeps_what_it_showed(engine: Engine, file: File) -> None:
     file()
     file(1, 2, 5 * MINUTE, phase="cleared")
