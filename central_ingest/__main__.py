@@ -12,7 +12,6 @@ import typer
 
 from central_ingest import app as centre
 from central_ingest import config, enrolment, grid
-from central_ingest.authority import write_private
 from central_ingest.backup import Kept, Site, back_up
 from central_ingest.backup import restore as restore_backup
 from central_ingest.clock import utc_now
@@ -211,15 +210,23 @@ def enrol(  # noqa: PLR0913 -- one parameter an option
             address = AgentAddress(city, agent_id)
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        host = broker_host or settings.broker.public_host or settings.broker.host
+        addresses = Addresses(
+            broker_host or settings.broker.public_host or settings.broker.host,
+            broker_port or settings.broker.public_port,
+            settings.http.address,
+        )
         made = enrolment.enrol(
             centre.open_database(settings),
             _broker_folder(settings),
             Joining(address, credentials, days),
-            Addresses(host, broker_port or settings.broker.public_port, settings.http.address),
+            addresses,
             utc_now(),
+            out,
         )
-        _write_secret(out, made.to_file())
+        if out is None:
+            typer.echo(made.to_file())
+        else:
+            typer.echo(f"written to {out}; it holds a secret", err=True)
 
 
 @app.command()
@@ -265,17 +272,6 @@ def broker(
 
 def _broker_folder(settings: Settings) -> BrokerFolder:
     return BrokerFolder(settings.broker_folder, settings.authority_folder)
-
-
-def _write_secret(out: Path | None, text: str) -> None:
-    if out is None:
-        typer.echo(text)
-        return
-    try:
-        write_private(out, text + "\n")
-    except OSError as error:
-        raise ConfigError(f"{out}: cannot be written ({error.strerror})") from error
-    typer.echo(f"written to {out}; it holds a secret", err=True)
 
 
 def _password() -> str:

@@ -107,6 +107,19 @@ def test_an_enrolment_is_one_file_that_only_its_owner_reads(run: Run, tmp_path: 
     assert run("revoke", "gw-01").exit_code == 0
 
 
+def test_an_enrolment_that_cannot_be_written_leaves_the_one_before(
+    run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "gw-01.json"
+    assert run("enrol", "gw-01", "--out", str(out)).exit_code == 0
+    revoked = tmp_path / "data" / "broker" / "crl.pem"
+    before = (out.read_bytes(), revoked.read_bytes())
+    done = run("enrol", "gw-01", "--out", str(tmp_path / "none" / "gw-01.json"))
+    assert done.exit_code == 1
+    assert done.output.endswith("gw-01.json: cannot be written (No such file or directory)\n")
+    assert (out.read_bytes(), revoked.read_bytes()) == before
+
+
 def test_a_token_is_printed_once(run: Run) -> None:
     assert re.fullmatch(r"gw_\S{40,}\n", run("user", "token", "grafana").output)
 
