@@ -12,6 +12,7 @@ import typer
 
 from central_ingest import app as centre
 from central_ingest import config, enrolment, grid
+from central_ingest.authority import VALID_DAYS
 from central_ingest.backup import Kept, Site, back_up
 from central_ingest.backup import restore as restore_backup
 from central_ingest.clock import utc_now
@@ -195,7 +196,10 @@ def enrol(  # noqa: PLR0913 -- one parameter an option
     credentials: Annotated[
         Credentials, typer.Option(help="What proves it to the broker.")
     ] = Credentials.CERTIFICATE,
-    days: Annotated[int, typer.Option(help="How long a certificate is valid.", min=1)] = 730,
+    days: Annotated[
+        int,
+        typer.Option(help="How long a certificate is valid, 7300 at most.", min=1, max=VALID_DAYS),
+    ] = 730,
     broker_host: BrokerHost = None,
     broker_port: Annotated[int, typer.Option(help="Else the usual one.", min=0, max=65535)] = 0,
     out: Annotated[Path | None, typer.Option(help="File to write; else it is printed.")] = None,

@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from central_ingest.errors import AuthorityError
 from central_ingest.private_files import write_private
 
-CA_YEARS = 20
+VALID_DAYS = 20 * 365  # the CA; what it signs ends no later
 KEY, CERTIFICATE = "ca.key", "ca.pem"
 LEEWAY = timedelta(hours=1)  # for clocks that are behind ours
 _PEM = serialization.Encoding.PEM
@@ -123,7 +123,7 @@ class Authority:
         made = (
             _builder("Gridwatch CA", name, key.public_key())
             .not_valid_before(now - LEEWAY)
-            .not_valid_after(now + timedelta(days=365 * CA_YEARS))
+            .not_valid_after(now + timedelta(days=VALID_DAYS))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_key_usage(ca=True), critical=True)
             .add_extension(identifier, critical=False)

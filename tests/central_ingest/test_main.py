@@ -120,6 +120,14 @@ def test_an_enrolment_that_cannot_be_written_leaves_the_one_before(
     assert (out.read_bytes(), revoked.read_bytes()) == before
 
 
+@pytest.mark.parametrize("days", ["7301", "99999999"])
+def test_no_certificate_is_for_longer_than_the_authority(run: Run, days: str) -> None:
+    done = run("enrol", "gw-01", "--days", days)
+    assert done.exit_code == 2
+    assert "7300" in done.output
+    assert run("enrol", "gw-01", "--days", "7300").exit_code == 0
+
+
 def test_a_token_is_printed_once(run: Run) -> None:
     assert re.fullmatch(r"gw_\S{40,}\n", run("user", "token", "grafana").output)
 
