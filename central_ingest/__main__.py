@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -231,6 +232,7 @@ def enrol(  # noqa: PLR0913 -- one parameter an option
             typer.echo(made.to_file())
         else:
             typer.echo(f"written to {out}; it holds a secret", err=True)
+        _warn_of_loopback(addresses)
 
 
 @app.command()
@@ -276,6 +278,22 @@ def broker(
 
 def _broker_folder(settings: Settings) -> BrokerFolder:
     return BrokerFolder(settings.broker_folder, settings.authority_folder)
+
+
+def _warn_of_loopback(addresses: Addresses) -> None:
+    """A gateway would look for broker and centre on itself: say so, with what to set."""
+    broker, centre = addresses.broker_host, addresses.centre_url
+    told = [
+        (broker, "the broker", broker, "broker.public_host"),
+        (urlsplit(centre).hostname or "", "the centre", centre, "http.public_url"),
+    ]
+    for host, what, address, setting in told:
+        if config.is_local(host):
+            typer.echo(
+                f"central-ingest: warning: the agent is told {address} for {what}, which only this "
+                f"machine can reach; set {setting} and enrol it again",
+                err=True,
+            )
 
 
 def _password() -> str:
