@@ -260,3 +260,30 @@ def test_a_broker_of_its_own_user_lets_agents_in_after_each_command(apart: Guard
     apart.run("revoke", "gw-02")
     apart.reload()
     Connection(enrolled, first, will=None).close()
+
+
+def test_an_open_connection_of_a_replaced_certificate_ends_when_the_new_one_connects(
+    guarded: Guarded, centre: Centre
+) -> None:
+    address = AgentAddress(CITY, "gw-01")
+    old = Path(shutil.copy(guarded.enrol("gw-01"), guarded.folder / "old.json"))
+    before = Connection(settings(old), address, will=None)
+    new = settings(guarded.enrol("gw-01"))
+    assert puback(before, address, Leaf.ISSUE) == 0  # Mosquitto asks who connects, nobody else
+    after = Connection(new, address, will=None)
+    with pytest.raises(DeliveryError):
+        puback(before, address, Leaf.ISSUE)
+    after.close()
+    before.drop()
+
+
+def test_an_open_connection_of_a_replaced_password_ends_with_the_reload(
+    guarded: Guarded, centre: Centre
+) -> None:
+    address = AgentAddress(CITY, "gw-01")
+    old = Path(shutil.copy(guarded.enrol("gw-01", "password"), guarded.folder / "old.json"))
+    before = Connection(settings(old), address, will=None)
+    guarded.enrol("gw-01", "password")
+    with pytest.raises(DeliveryError):
+        puback(before, address, Leaf.ISSUE)
+    before.drop()
