@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
 from central_ingest import app as centre
 from central_ingest import config, enrolment, grid
-from central_ingest.authority import write_private
+from central_ingest.authority import VALID_DAYS
 from central_ingest.backup import Kept, Site, back_up
 from central_ingest.backup import restore as restore_backup
 from central_ingest.clock import utc_now
@@ -232,7 +233,10 @@ def enrol(  # noqa: PLR0913 -- one parameter an option
     credentials: Annotated[
         Credentials, typer.Option(help="What proves it to the broker.")
     ] = Credentials.CERTIFICATE,
-    days: Annotated[int, typer.Option(help="How long a certificate is valid.", min=1)] = 730,
+    days: Annotated[
+        int,
+        typer.Option(help="How long a certificate is valid, 7300 at most.", min=1, max=VALID_DAYS),
+    ] = 730,
     broker_host: BrokerHost = None,
     broker_port: Annotated[int, typer.Option(help="Else the usual one.", min=0, max=65535)] = 0,
     out: Annotated[Path | None, typer.Option(help="File to write; else it is printed.")] = None,
@@ -247,15 +251,24 @@ def enrol(  # noqa: PLR0913 -- one parameter an option
             address = AgentAddress(city, agent_id)
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        host = broker_host or settings.broker.public_host or settings.broker.host
+        addresses = Addresses(
+            broker_host or settings.broker.public_host or settings.broker.host,
+            broker_port or settings.broker.public_port,
+            settings.http.address,
+        )
         made = enrolment.enrol(
             centre.open_database(settings),
             _broker_folder(settings),
             Joining(address, credentials, days),
-            Addresses(host, broker_port or settings.broker.public_port, settings.http.address),
+            addresses,
             utc_now(),
+            out,
         )
-        _write_secret(out, made.to_file())
+        if out is None:
+            typer.echo(made.to_file())
+        else:
+            typer.echo(f"written to {out}; it holds a secret", err=True)
+        _warn_of_loopback(addresses)
 
 
 @app.command()
@@ -303,15 +316,20 @@ def _broker_folder(settings: Settings) -> BrokerFolder:
     return BrokerFolder(settings.broker_folder, settings.authority_folder)
 
 
-def _write_secret(out: Path | None, text: str) -> None:
-    if out is None:
-        typer.echo(text)
-        return
-    try:
-        write_private(out, text + "\n")
-    except OSError as error:
-        raise ConfigError(f"{out}: cannot be written ({error.strerror})") from error
-    typer.echo(f"written to {out}; it holds a secret", err=True)
+def _warn_of_loopback(addresses: Addresses) -> None:
+    """A gateway would look for broker and centre on itself: say so, with what to set."""
+    broker, centre = addresses.broker_host, addresses.centre_url
+    told = [
+        (broker, "the broker", broker, "broker.public_host"),
+        (urlsplit(centre).hostname or "", "the centre", centre, "http.public_url"),
+    ]
+    for host, what, address, setting in told:
+        if config.is_local(host):
+            typer.echo(
+                f"central-ingest: warning: the agent is told {address} for {what}, which only this "
+                f"machine can reach; set {setting} and enrol it again",
+                err=True,
+            )
 
 
 def _password() -> str:

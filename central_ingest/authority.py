@@ -4,7 +4,6 @@ Elliptic curve P-256, X.509 version 3. The CA's key stays in its folder, which o
 an agent's key is made here once, travels in its enrolment and is kept nowhere else.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,8 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from central_ingest.errors import AuthorityError
+from central_ingest.private_files import write_private
 
-CA_YEARS = 20
+VALID_DAYS = 20 * 365  # the CA; what it signs ends no later
 KEY, CERTIFICATE = "ca.key", "ca.pem"
 LEEWAY = timedelta(hours=1)  # for clocks that are behind ours
 _PEM = serialization.Encoding.PEM
@@ -123,7 +123,7 @@ class Authority:
         made = (
             _builder("Gridwatch CA", name, key.public_key())
             .not_valid_before(now - LEEWAY)
-            .not_valid_after(now + timedelta(days=365 * CA_YEARS))
+            .not_valid_after(now + timedelta(days=VALID_DAYS))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_key_usage(ca=True), critical=True)
             .add_extension(identifier, critical=False)
@@ -131,18 +131,6 @@ class Authority:
         )
         write_private(self._key_path, _key_pem(key))
         self._path.write_bytes(made.public_bytes(_PEM))
-
-
-def write_private(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file that nobody else could read at any moment; whole, or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def _builder(

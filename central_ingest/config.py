@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +27,15 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _SECRET = re.compile(r"\$\{secret:([A-Za-z0-9_.-]+)\}")
 Port = Annotated[int, Field(ge=1, le=65535)]
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def is_local(host: str) -> bool:
+    """Whether a host leads another machine to itself: loopback, or the address of all addresses."""
+    try:
+        found = ip_address(host.strip("[]"))
+    except ValueError:
+        return host in LOOPBACK
+    return found.is_loopback or found.is_unspecified
 
 
 class Section(BaseModel):

@@ -16,7 +16,7 @@ CentreError
 ├── StepError
 │   ├── IllegalStep          the case's state does not allow this step
 │   └── ReasonMissing        this step needs a reason
-├── AuthorityError           the certificate authority's or the broker's files cannot be used
+├── AuthorityError           the files of authority, broker or an enrolment cannot be used
 ├── GridFileError            a file of cells or components cannot be read or written
 ├── EvidenceError
 │   ├── EvidenceMismatch     bytes differ from their name, size or type
@@ -95,7 +95,7 @@ class ReasonMissing(StepError):
 
 
 class AuthorityError(CentreError):
-    """The files of the certificate authority or of the broker cannot be read or written."""
+    """Files of the certificate authority, the broker or an enrolment cannot be read or written."""
 
 
 class GridFileError(CentreError):

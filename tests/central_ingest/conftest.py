@@ -45,6 +45,17 @@ def body_of(number: int = 1, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
+def other_group() -> int:
+    """A group to which we may give files, and which new files do not get by themselves."""
+    if os.geteuid() == 0:
+        return 4242
+    groups = [group for group in os.getgroups() if group != os.getegid()]
+    if not groups:
+        pytest.skip("this user is in one group only: no other one to give files to")
+    return groups[0]
+
+
+@pytest.fixture
 def report() -> MakeReport:
     return lambda *numbers, **changes: IssueReport.model_validate(body_of(*numbers, **changes))
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from central_ingest.authority import Authority, write_private
+from central_ingest.authority import Authority
 from central_ingest.errors import AuthorityError
+from central_ingest.private_files import write_private
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
@@ -58,12 +59,3 @@ def test_a_broken_ca_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("nonsense")
     with pytest.raises(AuthorityError, match=r"restore ca\.pem and ca\.key"):
         Authority(tmp_path)
-
-
-def test_a_private_file_is_whole_and_closed_even_where_an_open_one_was(tmp_path: Path) -> None:
-    path = tmp_path / "secret"
-    path.write_text("old")
-    path.chmod(0o644)
-    write_private(path, "new")
-    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o600)
-    assert [file.name for file in tmp_path.iterdir()] == ["secret"]

@@ -1,7 +1,10 @@
 """Joining, changing credentials and leaving: what is given once, and what stays behind."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -98,5 +101,75 @@ def test_no_agent_takes_the_centres_own_account(engine: Engine, folder: BrokerFo
 
 def test_a_folder_that_cannot_be_written_is_named(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(AuthorityError, match="the broker's file cannot be written"):
+    with pytest.raises(AuthorityError, match="file: the broker's folder cannot be made"):
         BrokerFolder(tmp_path / "file", tmp_path / "authority").write(engine, NOW)
+
+
+def contents(folder: BrokerFolder) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.path.iterdir()}
+
+
+def test_the_broker_can_read_each_file_after_each_command(
+    engine: Engine, folder: BrokerFolder, other_group: int
+) -> None:
+    folder.write(engine, NOW)
+    for path in (folder.path, *folder.path.iterdir()):
+        os.chown(path, -1, other_group)
+    (folder.path / "crl.pem").unlink()
+    join(engine, folder, Credentials.CERTIFICATE)
+    join(engine, folder, Credentials.PASSWORD, agent="gw-02")
+    revoke(engine, folder, "gw-01", NOW)
+    folder.write_broker(["mqtt.example.org"], PurePosixPath("/gw"), "127.0.0.1", NOW)
+    there = {file.name: file.stat() for file in folder.path.iterdir()}
+    assert len(there) == 7
+    assert {(s.st_gid, s.st_mode & 0o777) for s in there.values()} == {(other_group, 0o640)}
+    assert {file.stat().st_gid for file in folder.authority.iterdir()} == {os.getegid()}
+
+
+def test_where_the_enrolment_cannot_be_written_the_one_before_stays(
+    engine: Engine, folder: BrokerFolder, tmp_path: Path
+) -> None:
+    first = join(engine, folder, Credentials.PASSWORD)
+    before = contents(folder)
+    joining = Joining(AgentAddress("bengbu", "gw-01"), Credentials.PASSWORD)
+    with pytest.raises(AuthorityError, match=r"gw\.json: cannot be written"):
+        enrol(engine, folder, joining, ADDRESSES, NOW, tmp_path / "none" / "gw.json")
+    assert contents(folder) == before
+    with reading(engine) as connection:
+        assert access.actor_of_token(connection, first.centre.token.get_secret_value())
+
+
+def test_where_the_brokers_files_cannot_be_written_nothing_changes(
+    engine: Engine, folder: BrokerFolder, tmp_path: Path,
+    other_group: int, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def refused(*_: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    first = join(engine, folder, Credentials.PASSWORD)
+    os.chown(folder.path / "passwords", -1, other_group)
+    before = contents(folder)
+    monkeypatch.setattr(os, "fchown", refused)
+    joining = Joining(AgentAddress("bengbu", "gw-01"), Credentials.PASSWORD)
+    with pytest.raises(AuthorityError, match="passwords: must stay with"):
+        enrol(engine, folder, joining, ADDRESSES, NOW, tmp_path / "gw.json")
+    with pytest.raises(AuthorityError, match="passwords: must stay with"):
+        revoke(engine, folder, "gw-01", NOW)
+    assert contents(folder) == before
+    assert not (tmp_path / "gw.json").exists()
+    with reading(engine) as connection:
+        assert access.actor_of_token(connection, first.centre.token.get_secret_value())
+
+
+def test_enrolments_at_the_same_time_all_reach_the_broker(
+    engine: Engine, folder: BrokerFolder
+) -> None:
+    folder.write(engine, NOW)
+    agents = [f"gw-{number:02}" for number in range(8)]
+    with ThreadPoolExecutor(len(agents)) as pool:
+        joined = [
+            pool.submit(join, engine, folder, Credentials.PASSWORD, agent=agent) for agent in agents
+        ]
+        assert [one.result().agent_id for one in joined] == agents
+    users = (folder.path / "acl").read_text()
+    assert all(f"user {agent}\n" in users for agent in agents)

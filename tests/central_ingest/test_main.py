@@ -113,6 +113,54 @@ def test_an_enrolment_is_one_file_that_only_its_owner_reads(run: Run, tmp_path: 
     assert run("revoke", "gw-01").exit_code == 0
 
 
+def test_an_enrolment_that_cannot_be_written_leaves_the_one_before(
+    run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "gw-01.json"
+    assert run("enrol", "gw-01", "--out", str(out)).exit_code == 0
+    revoked = tmp_path / "data" / "broker" / "crl.pem"
+    before = (out.read_bytes(), revoked.read_bytes())
+    done = run("enrol", "gw-01", "--out", str(tmp_path / "none" / "gw-01.json"))
+    assert done.exit_code == 1
+    assert done.output.endswith("gw-01.json: cannot be written (No such file or directory)\n")
+    assert (out.read_bytes(), revoked.read_bytes()) == before
+
+
+@pytest.mark.parametrize("days", ["7301", "99999999"])
+def test_no_certificate_is_for_longer_than_the_authority(run: Run, days: str) -> None:
+    done = run("enrol", "gw-01", "--days", days)
+    assert done.exit_code == 2
+    assert "7300" in done.output
+    assert run("enrol", "gw-01", "--days", "7300").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned_of"),
+    [
+        ("{}", ["broker.public_host", "http.public_url"]),
+        ("broker: {public_host: localhost}", ["broker.public_host", "http.public_url"]),
+        ("http: {host: 0.0.0.0}", ["broker.public_host", "http.public_url"]),
+        ("broker: {public_host: mqtt.example.org}", ["http.public_url"]),
+        ("broker: {host: 192.0.2.1}\nhttp: {host: 192.0.2.1}", []),
+        ('http: {public_url: "https://centre.example.org"}', ["broker.public_host"]),
+        ('http: {public_url: "http://[::1]:8080"}', ["broker.public_host", "http.public_url"]),
+        (
+            'broker: {public_host: mqtt.example.org}\nhttp: {public_url: "https://a.example.org"}',
+            [],
+        ),
+    ],
+)
+def test_addresses_that_no_gateway_can_reach_are_warned_of(
+    run: Run, tmp_path: Path, settings: str, warned_of: list[str]
+) -> None:
+    file = tmp_path / "centre.yaml"
+    file.write_text(settings)
+    done = run("enrol", "gw-01", "--config", str(file))
+    assert done.exit_code == 0
+    assert re.findall(r"set (\S+) and enrol", done.stderr) == warned_of
+    assert json.loads(done.stdout)["agent_id"] == "gw-01"
+
+
 def test_a_token_is_printed_once(run: Run) -> None:
     assert re.fullmatch(r"gw_\S{40,}\n", run("user", "token", "grafana").output)
 

@@ -1,9 +1,12 @@
 """What enrolment gives and takes, on a real Mosquitto with TLS: one's own subtree, nothing else."""
 
 import contextlib
+import os
+import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +37,7 @@ NOT_AUTHORISED = 0x87
 class Guarded:
     """A broker with the files that the centre writes, on ports of the test's own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, user: str = "root") -> None:
         self.folder = folder
         self.ports = {name: free_port() for name in ("8883", "8884", "1883")}
         self.run("broker", "127.0.0.1", "localhost")
@@ -42,7 +45,10 @@ class Guarded:
         text = config.read_text().replace("/var/lib/mosquitto", str(folder))
         for name, port in self.ports.items():
             text = text.replace(f"listener {name}", f"listener {port}")
-        config.write_text(f"user root\n{text}")
+        config.write_text(f"user {user}\n{text}")
+        if user != "root":  # as the guide says: chgrp -R mosquitto …/broker
+            for path in (config.parent, *config.parent.iterdir()):
+                shutil.chown(path, group=user)
         with (folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [find_mosquitto(), "-c", config], stdout=log, stderr=log
@@ -103,6 +109,22 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
     made = Guarded(tmp_path)
     yield made
     made.stop()
+
+
+@pytest.fixture
+def apart() -> Iterator[Guarded]:
+    """A broker that runs as a user of its own, as a distribution's service does."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may start a broker as another user")
+    try:
+        pwd.getpwnam("mosquitto")
+    except KeyError:
+        pytest.skip("there is no user mosquitto here")
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
+        Path(folder).chmod(0o711)
+        made = Guarded(Path(folder), "mosquitto")
+        yield made
+        made.stop()
 
 
 @pytest.fixture
@@ -228,3 +250,40 @@ def test_a_revoked_agent_that_is_still_connected_may_do_nothing(
     with contextlib.suppress(DeliveryError):  # cut off altogether: as good
         assert puback(connection, address, Leaf.ISSUE) == NOT_AUTHORISED
     connection.drop()
+
+
+def test_a_broker_of_its_own_user_lets_agents_in_after_each_command(apart: Guarded) -> None:
+    first, second = AgentAddress(CITY, "gw-01"), AgentAddress(CITY, "gw-02")
+    enrolled = settings(apart.enrol("gw-01"))
+    Connection(enrolled, first, will=None).close()
+    Connection(settings(apart.enrol("gw-02", "password")), second, will=None).close()
+    apart.run("revoke", "gw-02")
+    apart.reload()
+    Connection(enrolled, first, will=None).close()
+
+
+def test_an_open_connection_of_a_replaced_certificate_ends_when_the_new_one_connects(
+    guarded: Guarded, centre: Centre
+) -> None:
+    address = AgentAddress(CITY, "gw-01")
+    old = Path(shutil.copy(guarded.enrol("gw-01"), guarded.folder / "old.json"))
+    before = Connection(settings(old), address, will=None)
+    new = settings(guarded.enrol("gw-01"))
+    assert puback(before, address, Leaf.ISSUE) == 0  # Mosquitto asks who connects, nobody else
+    after = Connection(new, address, will=None)
+    with pytest.raises(DeliveryError):
+        puback(before, address, Leaf.ISSUE)
+    after.close()
+    before.drop()
+
+
+def test_an_open_connection_of_a_replaced_password_ends_with_the_reload(
+    guarded: Guarded, centre: Centre
+) -> None:
+    address = AgentAddress(CITY, "gw-01")
+    old = Path(shutil.copy(guarded.enrol("gw-01", "password"), guarded.folder / "old.json"))
+    before = Connection(settings(old), address, will=None)
+    guarded.enrol("gw-01", "password")
+    with pytest.raises(DeliveryError):
+        puback(before, address, Leaf.ISSUE)
+    before.drop()
