@@ -17,6 +17,8 @@ from central_ingest.store.database import Engine, check_version, migrate, transl
 _AT_ONCE = 2000
 # Cases name each other in both directions: those columns are filled once all cases are there.
 _LATER = {"case": ("merged_into", "recurs_of")}
+# A start fills these by itself; what the others hold, people or agents brought.
+_OF_A_START = (t.setting, t.worker)
 
 
 def copy_database(source: Engine, target: Engine) -> dict[str, int]:
@@ -52,14 +54,14 @@ def _snapshot(source: Engine) -> Iterator[Connection]:
 
 
 def _refuse_filled(connection: Connection) -> None:
-    for table in (t.case, t.report, t.user, t.grid):
-        if connection.execute(select(func.count()).select_from(table)).scalar_one():
+    for table in _tables():
+        if table in _OF_A_START:
+            connection.execute(table.delete())  # the copy brings its own
+        elif connection.execute(select(*table.primary_key).limit(1)).first() is not None:
             raise RefusedToStart(
-                f"the new database holds rows of '{table.name}' already; an empty one is needed"
+                f"the new database holds rows of '{table.name}' already; an empty one is needed: "
+                "name another in database.url, or another folder with --data"
             )
-    # Made by whoever opened the database: the copy brings its own.
-    for table in reversed(_tables()):
-        connection.execute(table.delete())
 
 
 def _copy(source: Connection, target: Connection, table: Table) -> int:
