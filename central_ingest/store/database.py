@@ -9,6 +9,7 @@ adds rows of which nobody's decision depends (`appending`) waits for nobody.
 
 import fcntl
 import os
+import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,9 +23,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from central_ingest.errors import RefusedToStart, StoreUnavailable
 
@@ -38,6 +39,7 @@ __all__ = [
     "lock_changes",
     "migrate",
     "open_engine",
+    "open_kept",
     "reading",
     "server_settings",
     "translated",
@@ -92,6 +94,28 @@ def open_engine(url: str, cache_mb: int = CACHE_MB) -> Engine:
     )
     event.listen(engine, "connect", partial(_set_up_sqlite, cache_mb))
     event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def open_kept(path: Path) -> Engine:
+    """A whole SQLite file that is only read: nothing is written beside it, or made in its place.
+
+    Raises RefusedToStart where SQLite finds it damaged.
+    """
+
+    def connect() -> SqliteConnection:
+        # Immutable: a folder on a disc that nobody can write will do, too.
+        address = f"{path.absolute().as_uri()}?immutable=1"
+        return sqlite3.connect(address, uri=True, check_same_thread=False)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+    except DatabaseError as error:
+        said = error.orig
+    if said != "ok":
+        raise RefusedToStart(f"{path} cannot be read, it may be damaged: {said}")
     return engine
 
 
@@ -269,13 +293,12 @@ def migrate(engine: Engine) -> None:
         command.upgrade(_alembic(engine), "head")
 
 
-def check_version(engine: Engine) -> None:
+def check_version(engine: Engine, remedy: str = "run 'central-ingest migrate'") -> None:
     """Raises RefusedToStart where the tables are of another version than this program."""
     head = ScriptDirectory.from_config(_alembic(engine)).get_current_head()
     with translated(), engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
     if found != head:
         raise RefusedToStart(
-            f"the database is at version {found}, this program expects {head}: "
-            "run 'central-ingest migrate'"
+            f"the database is at version {found}, this program expects {head}: {remedy}"
         )

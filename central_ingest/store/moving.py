@@ -38,6 +38,13 @@ def copy_database(source: Engine, target: Engine) -> dict[str, int]:
     return counts
 
 
+def count_rows(engine: Engine) -> dict[str, int]:
+    """How many rows each table of a backup has. Raises RefusedToStart if of another version."""
+    check_version(engine, "restore it with the program that wrote it, and migrate then")
+    with _snapshot(engine) as connection:
+        return {table.name: _count(connection, table) for table in _tables()}
+
+
 def _tables() -> list[Table]:
     """Every table, those that others refer to first."""
     return list(t.metadata.sorted_tables)
@@ -107,7 +114,10 @@ def _continue_counting(connection: Connection) -> None:
 
 
 def _compare(source: Connection, target: Connection, table: Table) -> None:
-    query = select(func.count()).select_from(table)
-    there, here = (held.execute(query).scalar_one() for held in (source, target))
+    there, here = (_count(held, table) for held in (source, target))
     if there != here:
         raise StoreError(f"table '{table.name}': {there} rows were to be copied, {here} were")
+
+
+def _count(connection: Connection, table: Table) -> int:
+    return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
