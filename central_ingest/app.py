@@ -55,7 +55,7 @@ from central_ingest.store.database import (
     writing,
 )
 from central_ingest.store.filing import FilingRules
-from central_ingest.store.fleet import list_workers
+from central_ingest.store.fleet import BEAT_STALE, list_workers
 from central_ingest.store.housekeeping import HouseRules
 from central_ingest.store.moving import copy_database
 from central_ingest.store.policy import Policy, read_setting, write_policy, write_setting
@@ -115,11 +115,12 @@ def move_database(settings: Settings, target: Engine) -> dict[str, int]:
     if str(source.url) == str(target.url):
         raise RefusedToStart("both settings name the same database")
     with reading(source) as connection:
-        working = [beat.name for beat in list_workers(connection) if beat.alive(utc_now())]
+        working = [f"'{beat.name}'" for beat in list_workers(connection) if beat.alive(utc_now())]
     if working:
         raise RefusedToStart(
-            f"ingest {', '.join(working)} still works on the old database: stop the centre first, "
-            "agents keep their reports meanwhile"
+            f"an ingest named {' and '.join(working)} still works on the old database: stop the "
+            "centre first, agents keep their reports meanwhile; one that was killed counts as "
+            f"working for {BEAT_STALE.total_seconds():.0f} s"
         )
     return copy_database(source, target)
 
