@@ -40,7 +40,7 @@ from central_ingest.api.deps import Deps
 from central_ingest.api.security import Guard, host_names
 from central_ingest.clock import utc_now
 from central_ingest.config import S3Settings, Settings
-from central_ingest.errors import RefusedToStart, StoreError
+from central_ingest.errors import ConfigError, RefusedToStart, StoreError, StoreUnavailable
 from central_ingest.evidence import EvidenceStore, Shelf
 from central_ingest.ingest import Ingest
 from central_ingest.reader import Reader
@@ -74,29 +74,46 @@ def open_database(settings: Settings, cache_mb: int = CACHE_MB) -> Engine:
 
     Each connection to an SQLite file keeps its pages in up to `cache_mb` of memory.
     Raises RefusedToStart when a PostgreSQL database is of another version, StoreUnavailable when
-    it cannot be used.
+    it cannot be used, ConfigError when its address cannot be.
     """
-    url = settings.database_url
-    if url.startswith("sqlite"):
-        _make_folder(settings.data)
-    engine = open_engine(url, cache_mb)
-    if url.startswith("sqlite"):
-        migrate(engine)
-    else:
-        check_version(engine)
-    return engine
+    with _database_named(settings):
+        engine = open_engine(settings.database_url, cache_mb)
+        if engine.dialect.name == "sqlite":
+            _make_folder(settings.data)
+            migrate(engine)
+        else:
+            check_version(engine)
+        return engine
+
+
+@contextmanager
+def _database_named(settings: Settings) -> Iterator[None]:
+    """Say where the database that cannot be used is named."""
+    try:
+        yield
+    except (ConfigError, StoreUnavailable) as error:
+        raise type(error)(f"{settings.database_name}: {error}") from error
 
 
 def migrate_database(settings: Settings) -> None:
     """Bring the database to this version, whichever kind it is."""
     _make_folder(settings.data)
-    migrate(open_engine(settings.database_url))
+    with _database_named(settings):
+        migrate(open_engine(settings.database_url))
 
 
 def open_target(settings: Settings) -> Engine:
-    """The database that is to be filled; its tables are made by whoever fills it."""
+    """The database that is to be filled; its tables are made by whoever fills it.
+
+    Raises ConfigError, StoreUnavailable.
+    """
     _make_folder(settings.data)
-    return open_engine(settings.database_url)
+    with _database_named(settings):
+        engine = open_engine(settings.database_url)
+        if engine.dialect.name != "sqlite":  # which would be made by looking
+            with reading(engine):
+                pass
+        return engine
 
 
 def open_evidence(settings: Settings) -> EvidenceStore:
@@ -128,6 +145,10 @@ def move_database(settings: Settings, target: Engine) -> dict[str, int]:
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise RefusedToStart(
+            f"{folder} is a file, where the data folder was expected; choose another with --data"
+        ) from error
     except OSError as error:
         raise RefusedToStart(
             f"the data folder {folder} cannot be made: {error}; choose another with --data"

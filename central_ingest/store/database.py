@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
@@ -22,12 +23,18 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.pool import NullPool, QueuePool
 
-from central_ingest.errors import RefusedToStart, StoreUnavailable
+from central_ingest.errors import ConfigError, RefusedToStart, StoreUnavailable
 
 __all__ = [
     "Connection",
@@ -71,6 +78,7 @@ _END_WHEN_SILENT = "set_config('idle_in_transaction_session_timeout', :silent, t
 # change again and again are written once; but every page that is read is looked for in all of the
 # WAL first, so it must not grow long either. An ingest that files much brings it over beside its
 # filing (`write_ahead_log`), before a commit has to.
+_DRIVERS = {("sqlite", "pysqlite"), ("postgresql", "psycopg")}
 _SQLITE = (
     "journal_mode=WAL",
     "foreign_keys=ON",
@@ -81,8 +89,10 @@ _SQLITE = (
 def open_engine(url: str, cache_mb: int = CACHE_MB) -> Engine:
     """An engine on the centre's database; nothing is connected yet.
 
-    Each connection to an SQLite file keeps its pages in up to `cache_mb` of memory.
+    Each connection to an SQLite file keeps its pages in up to `cache_mb` of memory. Raises
+    ConfigError where `url` is none of ours; the message does not show it, for it holds a secret.
     """
+    _refuse_foreign(url)
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True, connect_args=_NOTICE_A_DEAD_LINE)
     engine = create_engine(
@@ -95,6 +105,21 @@ def open_engine(url: str, cache_mb: int = CACHE_MB) -> Engine:
     event.listen(engine, "connect", partial(_set_up_sqlite, cache_mb))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _refuse_foreign(url: str) -> None:
+    try:
+        parsed = make_url(url)
+        driver = (parsed.get_backend_name(), parsed.get_driver_name())
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+        driver = None
+    if driver not in _DRIVERS or not parsed.database:
+        raise ConfigError(
+            "is no address of a database that the centre knows: sqlite:///FILE or "
+            "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE was expected"
+        ) from None
+    if driver == ("postgresql", "psycopg") and find_spec("psycopg") is None:
+        raise ConfigError("needs the extra 'postgresql': pip install '.[postgresql]'")
 
 
 def open_kept(path: Path) -> Engine:
