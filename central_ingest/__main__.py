@@ -77,8 +77,6 @@ def serve(  # noqa: PLR0913 -- one parameter an option
     with _explained():
         broker = {"host": broker_host, "port": broker_port}
         settings = _settings(config_file, data, http={"host": host, "port": port}, broker=broker)
-        if grid_file is not None:
-            _import_cells(centre.open_database(settings), grid_file, None, again=False)
         given = {
             "--config": config_file,
             "--data": data,
@@ -92,7 +90,12 @@ def serve(  # noqa: PLR0913 -- one parameter an option
             for part in (option, str(value))
         ]
         command = centre.ingest_command(arguments) if ingest else None
-        centre.serve(settings, command, lambda line: print(line, flush=True))
+
+        def bring_cells(engine: Engine) -> None:
+            if grid_file is not None:
+                _import_cells(engine, grid_file, None, again=False)
+
+        centre.serve(settings, command, lambda line: print(line, flush=True), bring_cells)
 
 
 @app.command()

@@ -243,21 +243,36 @@ class _Server(uvicorn.Server):
 
 
 def serve(
-    settings: Settings, ingest_command: Sequence[str] | None, say: Callable[[str], None]
+    settings: Settings,
+    ingest_command: Sequence[str] | None,
+    say: Callable[[str], None],
+    prepare: Callable[[Engine], object] = lambda _engine: None,
 ) -> None:
     """Answer people until told to stop; `ingest_command` is kept running, `say` told when ready.
 
-    Raises RefusedToStart.
+    `prepare` is called, and the policy put into force, once the port is ours: what is refused
+    changes nothing that a running centre goes by. Raises RefusedToStart.
     """
     engine = open_database(settings)
     refuse_unsafe(settings, engine)
+    with _listen(settings) as listening:
+        prepare(engine)
+        _serve(settings, engine, listening, ingest_command, say)
+
+
+def _serve(
+    settings: Settings,
+    engine: Engine,
+    listening: socket.socket,
+    ingest_command: Sequence[str] | None,
+    say: Callable[[str], None],
+) -> None:
     policy = Policy(settings.cases.deadlines, settings.cases.calendar, settings.cases.suppress_days)
     with writing(engine) as connection:
         write_policy(connection, policy)
     deps, authenticator = make_deps(settings, engine)
     deps.evidence.drop_stale_partials(STALE_PARTIAL_S)
     app = create_app(deps, authenticator)
-    listening = _listen(settings)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, timeout_graceful_shutdown=2, lifespan="off"
     )
@@ -266,7 +281,7 @@ def serve(
     # The server stops on these, and raises them again for us when it is done.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: deps.stopping.set())
-    with _supervised(ingest_command, deps.stopping), listening:
+    with _supervised(ingest_command, deps.stopping):
         server.run([listening])
 
 

@@ -263,3 +263,28 @@ def test_a_port_in_use_is_named(serve: tuple[subprocess.Popen[str], str], tmp_pa
     assert second.returncode == 1
     assert f"127.0.0.1:{port} cannot be used" in second.stderr
     assert "--port" in second.stderr
+
+
+@pytest.mark.system
+def test_what_is_refused_its_port_changes_nothing_in_the_running_centre(
+    serve: tuple[subprocess.Popen[str], str], run: Run, tmp_path: Path
+) -> None:
+    port = serve[1].rsplit(":", 1)[1]
+    cells = tmp_path / "lattice.geojson"
+    run("import", "lattice", "117.36", "32.93", "--rows", "3", "--out", str(cells))
+    cells.write_text(cells.read_text() + "\n")  # another file than the one that is there
+    database = sqlite_utils.Database(str(tmp_path / "data" / "centre.db"))
+
+    def look() -> list[object]:
+        policy = list(database.query("select value from setting where key = 'policy'"))
+        return [policy, list(database["grid"].rows)]
+
+    before = look()
+    path = configured(tmp_path, "cases: {suppress_days: 7}\n")
+    second = run(
+        *("serve", "--no-ingest", "--port", port, "--config", str(path), "--grid", str(cells))
+    )
+    assert second.exit_code == 1
+    assert f"127.0.0.1:{port} cannot be used" in second.output
+    assert look() == before
+    database.close()
