@@ -2,25 +2,24 @@
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 
 from central_ingest import app as centre
-from central_ingest import config, enrolment, grid
+from central_ingest import config, enrolment, grid, quarantine_commands
 from central_ingest.authority import VALID_DAYS
 from central_ingest.backup import Kept, Site, back_up
 from central_ingest.backup import restore as restore_backup
 from central_ingest.clock import utc_now
+from central_ingest.command_options import ConfigFile, Data, explained, settings_of
 from central_ingest.config import LOG_FORMAT, Settings
 from central_ingest.dedup import Place
 from central_ingest.enrolment import Addresses, BrokerFolder, Credentials, Joining
-from central_ingest.errors import CentreError, ConfigError
+from central_ingest.errors import ConfigError
 from central_ingest.store import access, cells, exports, quarantine
 from central_ingest.store.access import Actor, Role
 from central_ingest.store.database import Engine, reading, writing
@@ -33,33 +32,10 @@ user_app = typer.Typer(no_args_is_help=True, help="People and programs that may 
 app.add_typer(import_app, name="import")
 app.add_typer(export_app, name="export")
 app.add_typer(user_app, name="user")
-quarantine_app = typer.Typer(no_args_is_help=True, help="What could not be filed, and why.")
-app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(quarantine_commands.app, name="quarantine")
 
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="The settings, a YAML file.")]
-Data = Annotated[Path | None, typer.Option(help="The folder of database and evidence.")]
 BrokerHost = Annotated[str | None, typer.Option(help="Where the MQTT broker is.")]
 BrokerPort = Annotated[int | None, typer.Option(help="The port of the MQTT broker.")]
-
-
-def _settings(config_file: Path | None, data: Path | None, **sections: dict[str, Any]) -> Settings:
-    overrides: dict[str, Any] = {
-        name: {key: value for key, value in given.items() if value is not None}
-        for name, given in sections.items()
-    }
-    if data is not None:
-        overrides["data"] = data
-    return config.load(config_file, overrides)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """One clear line and exit 1 instead of a traceback, for everything that we understand."""
-    try:
-        yield
-    except CentreError as error:
-        typer.echo(f"central-ingest: {error}", err=True)
-        raise typer.Exit(1) from None
 
 
 @app.command()
@@ -77,11 +53,9 @@ def serve(  # noqa: PLR0913 -- one parameter an option
     ] = None,
 ) -> None:
     """Answer people, and take reports in beside."""
-    with _explained():
+    with explained():
         broker = {"host": broker_host, "port": broker_port}
-        settings = _settings(config_file, data, http={"host": host, "port": port}, broker=broker)
-        if grid_file is not None:
-            _import_cells(centre.open_database(settings), grid_file, None, again=False)
+        settings = settings_of(config_file, data, http={"host": host, "port": port}, broker=broker)
         given = {
             "--config": config_file,
             "--data": data,
@@ -95,7 +69,12 @@ def serve(  # noqa: PLR0913 -- one parameter an option
             for part in (option, str(value))
         ]
         command = centre.ingest_command(arguments) if ingest else None
-        centre.serve(settings, command, lambda line: print(line, flush=True))
+
+        def bring_cells(engine: Engine) -> None:
+            if grid_file is not None:
+                _import_cells(engine, grid_file, None, again=False)
+
+        centre.serve(settings, command, lambda line: print(line, flush=True), bring_cells)
 
 
 @app.command()
@@ -109,16 +88,16 @@ def ingest(
     parent_pid: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Take reports in, without API and pages."""
-    with _explained():
-        settings = _settings(config_file, data, broker={"host": broker_host, "port": broker_port})
+    with explained():
+        settings = settings_of(config_file, data, broker={"host": broker_host, "port": broker_port})
         centre.run_ingest(settings, worker, parent_pid)
 
 
 @app.command()
 def migrate(*, config_file: ConfigFile = None, data: Data = None) -> None:
     """Bring the database to this version."""
-    with _explained():
-        centre.migrate_database(_settings(config_file, data))
+    with explained():
+        centre.migrate_database(settings_of(config_file, data))
         typer.echo("the database is at this version")
 
 
@@ -130,9 +109,9 @@ def move(
     data: Data = None,
 ) -> None:
     """Copy everything into another database, e.g. into PostgreSQL; stop the centre first."""
-    with _explained():
-        new = centre.open_target(_settings(to, None))
-        rows = centre.move_database(_settings(config_file, data), new)
+    with explained():
+        new = centre.open_target(settings_of(to, None))
+        rows = centre.move_database(settings_of(config_file, data), new)
         typer.echo(f"{sum(rows.values())} rows of {len(rows)} tables copied and counted")
         typer.echo(f"start the centre with --config {to} now; the old database is unchanged")
 
@@ -145,8 +124,8 @@ def backup(
     data: Data = None,
 ) -> None:
     """Write database, evidence and authority into a new folder, while the centre goes on."""
-    with _explained():
-        settings = _settings(config_file, data)
+    with explained():
+        settings = settings_of(config_file, data)
         kept = back_up(_site(settings, centre.open_database(settings)), out, utc_now())
         _say_kept("written to", out, kept)
 
@@ -159,8 +138,8 @@ def restore(
     data: Data = None,
 ) -> None:
     """Fill an empty database, evidence and authority from a backup; stop the centre first."""
-    with _explained():
-        settings = _settings(config_file, data)
+    with explained():
+        settings = settings_of(config_file, data)
         kept = restore_backup(folder, _site(settings, centre.open_target(settings)))
         _say_kept("restored from", folder, kept)
 
@@ -181,46 +160,12 @@ def _say_kept(what: str, folder: Path, kept: Kept) -> None:
 @app.command()
 def requeue(*, config_file: ConfigFile = None, data: Data = None) -> None:
     """File again what lies in quarantine, after an upgrade or a correction."""
-    with _explained():
-        settings = _settings(config_file, data)
+    with explained():
+        settings = settings_of(config_file, data)
         engine = centre.open_database(settings)
         rules = centre.filing_rules(settings)
         done = quarantine.requeue(engine, rules, settings.ingest.body_max_bytes, utc_now())
         typer.echo(f"filed {done.filed}, still in quarantine {done.left}")
-
-
-@quarantine_app.command("list")
-def quarantine_list(
-    *,
-    config_file: ConfigFile = None,
-    data: Data = None,
-    at_most: Annotated[int, typer.Option(help="The newest so many.", min=1)] = 50,
-) -> None:
-    """Number, last and first time, times, bytes, topic and reason of each message that waits."""
-    with _explained(), reading(centre.open_database(_settings(config_file, data))) as connection:
-        for one in quarantine.list_quarantined(connection, at_most):
-            last, first = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (one.last_at, one.first_at))
-            about = (one.quarantine_id, last, first, one.times, one.raw_bytes)
-            # What strangers sent must not steer the terminal.
-            typer.echo("\t".join([*map(str, about), repr(one.topic)[1:-1], repr(one.reason)[1:-1]]))
-
-
-@quarantine_app.command("show")
-def quarantine_show(number: int, *, config_file: ConfigFile = None, data: Data = None) -> None:
-    """Write a message's bytes to the standard output, as they came."""
-    with _explained(), reading(centre.open_database(_settings(config_file, data))) as connection:
-        sys.stdout.buffer.write(quarantine.raw_of(connection, number))
-
-
-@quarantine_app.command("discard")
-def quarantine_discard(
-    numbers: list[int], *, config_file: ConfigFile = None, data: Data = None
-) -> None:
-    """Delete messages that nobody needs: all that are named, or none."""
-    with _explained():
-        with writing(centre.open_database(_settings(config_file, data))) as connection:
-            quarantine.discard(connection, numbers)
-        typer.echo(f"{len(set(numbers))} discarded")
 
 
 @app.command()
@@ -245,8 +190,8 @@ def enrol(  # noqa: PLR0913 -- one parameter an option
 
     The broker must read its files again afterwards: `systemctl reload mosquitto`, or SIGHUP.
     """
-    with _explained():
-        settings = _settings(config_file, data)
+    with explained():
+        settings = settings_of(config_file, data)
         try:
             address = AgentAddress(city, agent_id)
         except ValueError as error:
@@ -279,8 +224,8 @@ def revoke(
     data: Data = None,
 ) -> None:
     """End an agent's token, account and certificate; the broker must read its files again."""
-    with _explained():
-        settings = _settings(config_file, data)
+    with explained():
+        settings = settings_of(config_file, data)
         engine = centre.open_database(settings)
         if not enrolment.revoke(engine, _broker_folder(settings), agent_id, utc_now()):
             raise ConfigError(f"no agent {agent_id} is enrolled")
@@ -301,8 +246,8 @@ def broker(
     ] = "127.0.0.1",
 ) -> None:
     """Write what Mosquitto needs: configuration, certificates, accounts, ACL, revocation list."""
-    with _explained():
-        settings = _settings(config_file, data)
+    with explained():
+        settings = settings_of(config_file, data)
         folder, now = _broker_folder(settings), utc_now()
         folder.write(centre.open_database(settings), now)
         seen = PurePosixPath(seen_as or folder.path.absolute())
@@ -352,10 +297,10 @@ def user_add(
     data: Data = None,
 ) -> None:
     """Add somebody, or give them a new password and role."""
-    with _explained():
+    with explained():
         if role is Role.AGENT:
             raise ConfigError("agents are enrolled: central-ingest enrol AGENT")
-        engine = centre.open_database(_settings(config_file, data))
+        engine = centre.open_database(settings_of(config_file, data))
         password = _password()
         with writing(engine) as connection:
             access.put_user(connection, Actor(name, role), password, utc_now())
@@ -371,18 +316,18 @@ def user_token(
     data: Data = None,
 ) -> None:
     """Print a bearer token for a program; it is shown once."""
-    with _explained():
+    with explained():
         if role is Role.AGENT:
             raise ConfigError("agents are enrolled: central-ingest enrol AGENT")
-        with writing(centre.open_database(_settings(config_file, data))) as connection:
+        with writing(centre.open_database(settings_of(config_file, data))) as connection:
             typer.echo(access.issue_token(connection, Actor(name, role), utc_now()))
 
 
 @user_app.command("disable")
 def user_disable(name: str, *, config_file: ConfigFile = None, data: Data = None) -> None:
     """Lock somebody out, and end their sessions."""
-    with _explained():
-        with writing(centre.open_database(_settings(config_file, data))) as connection:
+    with explained():
+        with writing(centre.open_database(settings_of(config_file, data))) as connection:
             found = access.disable_user(connection, name, utc_now())
         if not found:
             raise ConfigError(f"there is no user {name}")
@@ -392,7 +337,7 @@ def user_disable(name: str, *, config_file: ConfigFile = None, data: Data = None
 @user_app.command("list")
 def user_list(*, config_file: ConfigFile = None, data: Data = None) -> None:
     """Everybody who can log in."""
-    with _explained(), reading(centre.open_database(_settings(config_file, data))) as connection:
+    with explained(), reading(centre.open_database(settings_of(config_file, data))) as connection:
         for user in access.list_users(connection):
             typer.echo(f"{user.name}\t{user.role.value}")
 
@@ -406,8 +351,8 @@ def import_grid(
     version: Annotated[str | None, typer.Option(help="Else the file's, else its name.")] = None,
 ) -> None:
     """Import cells, all of the file or none."""
-    with _explained():
-        engine = centre.open_database(_settings(config_file, data))
+    with explained():
+        engine = centre.open_database(settings_of(config_file, data))
         typer.echo(_import_cells(engine, file, version, again=True))
 
 
@@ -436,8 +381,8 @@ def import_lattice(  # noqa: PLR0913 -- one parameter an option
     data: Data = None,
 ) -> None:
     """Generate square cells around a point, marked as unofficial, where a city has none yet."""
-    with _explained():
-        engine = centre.open_database(_settings(config_file, data))
+    with explained():
+        engine = centre.open_database(settings_of(config_file, data))
         centre_point = Place(lon, lat, 0)
         found = grid.lattice(centre_point, rows, columns, side_m)
         version = grid.lattice_version(centre_point, rows, columns, side_m)
@@ -458,8 +403,8 @@ def import_components(
     data: Data = None,
 ) -> None:
     """Import registered objects (部件)."""
-    with _explained():
-        engine = centre.open_database(_settings(config_file, data))
+    with explained():
+        engine = centre.open_database(settings_of(config_file, data))
         found = grid.read_components(file)
         with writing(engine) as connection:
             cells.import_components(connection, found)
@@ -475,8 +420,8 @@ def export_grid(
     version: Annotated[str | None, typer.Option(help="Else the one in use.")] = None,
 ) -> None:
     """Write cells as GeoJSON, as agents read them."""
-    with _explained():
-        engine = centre.open_database(_settings(config_file, data))
+    with explained():
+        engine = centre.open_database(settings_of(config_file, data))
         count = exports.export_grid(engine, out, version)
         typer.echo(f"{count} cells written to {out}")
 
@@ -484,8 +429,8 @@ def export_grid(
 @export_app.command("cases")
 def export_cases(out: Path, *, config_file: ConfigFile = None, data: Data = None) -> None:
     """Write all cases, their sightings and decisions as a SQLite file, e.g. for Datasette."""
-    with _explained():
-        engine = centre.open_database(_settings(config_file, data))
+    with explained():
+        engine = centre.open_database(settings_of(config_file, data))
         count = exports.export_cases(engine, out)
         typer.echo(f"{count} cases written to {out}")
 

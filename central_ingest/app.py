@@ -40,7 +40,7 @@ from central_ingest.api.deps import Deps
 from central_ingest.api.security import Guard, host_names
 from central_ingest.clock import utc_now
 from central_ingest.config import S3Settings, Settings
-from central_ingest.errors import RefusedToStart, StoreError
+from central_ingest.errors import ConfigError, RefusedToStart, StoreError, StoreUnavailable
 from central_ingest.evidence import EvidenceStore, Shelf
 from central_ingest.ingest import Ingest
 from central_ingest.reader import Reader
@@ -55,7 +55,7 @@ from central_ingest.store.database import (
     writing,
 )
 from central_ingest.store.filing import FilingRules
-from central_ingest.store.fleet import list_workers
+from central_ingest.store.fleet import BEAT_STALE, list_workers
 from central_ingest.store.housekeeping import HouseRules
 from central_ingest.store.moving import copy_database
 from central_ingest.store.policy import Policy, read_setting, write_policy, write_setting
@@ -74,29 +74,46 @@ def open_database(settings: Settings, cache_mb: int = CACHE_MB) -> Engine:
 
     Each connection to an SQLite file keeps its pages in up to `cache_mb` of memory.
     Raises RefusedToStart when a PostgreSQL database is of another version, StoreUnavailable when
-    it cannot be used.
+    it cannot be used, ConfigError when its address cannot be.
     """
-    url = settings.database_url
-    if url.startswith("sqlite"):
-        _make_folder(settings.data)
-    engine = open_engine(url, cache_mb)
-    if url.startswith("sqlite"):
-        migrate(engine)
-    else:
-        check_version(engine)
-    return engine
+    with _database_named(settings):
+        engine = open_engine(settings.database_url, cache_mb)
+        if engine.dialect.name == "sqlite":
+            _make_folder(settings.data)
+            migrate(engine)
+        else:
+            check_version(engine)
+        return engine
+
+
+@contextmanager
+def _database_named(settings: Settings) -> Iterator[None]:
+    """Say where the database that cannot be used is named."""
+    try:
+        yield
+    except (ConfigError, StoreUnavailable) as error:
+        raise type(error)(f"{settings.database_name}: {error}") from error
 
 
 def migrate_database(settings: Settings) -> None:
     """Bring the database to this version, whichever kind it is."""
     _make_folder(settings.data)
-    migrate(open_engine(settings.database_url))
+    with _database_named(settings):
+        migrate(open_engine(settings.database_url))
 
 
 def open_target(settings: Settings) -> Engine:
-    """The database that is to be filled; its tables are made by whoever fills it."""
+    """The database that is to be filled; its tables are made by whoever fills it.
+
+    Raises ConfigError, StoreUnavailable.
+    """
     _make_folder(settings.data)
-    return open_engine(settings.database_url)
+    with _database_named(settings):
+        engine = open_engine(settings.database_url)
+        if engine.dialect.name != "sqlite":  # which would be made by looking
+            with reading(engine):
+                pass
+        return engine
 
 
 def open_evidence(settings: Settings) -> EvidenceStore:
@@ -115,11 +132,12 @@ def move_database(settings: Settings, target: Engine) -> dict[str, int]:
     if str(source.url) == str(target.url):
         raise RefusedToStart("both settings name the same database")
     with reading(source) as connection:
-        working = [beat.name for beat in list_workers(connection) if beat.alive(utc_now())]
+        working = [f"'{beat.name}'" for beat in list_workers(connection) if beat.alive(utc_now())]
     if working:
         raise RefusedToStart(
-            f"ingest {', '.join(working)} still works on the old database: stop the centre first, "
-            "agents keep their reports meanwhile"
+            f"an ingest named {' and '.join(working)} still works on the old database: stop the "
+            "centre first, agents keep their reports meanwhile; one that was killed counts as "
+            f"working for {BEAT_STALE.total_seconds():.0f} s"
         )
     return copy_database(source, target)
 
@@ -127,6 +145,10 @@ def move_database(settings: Settings, target: Engine) -> dict[str, int]:
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise RefusedToStart(
+            f"{folder} is a file, where the data folder was expected; choose another with --data"
+        ) from error
     except OSError as error:
         raise RefusedToStart(
             f"the data folder {folder} cannot be made: {error}; choose another with --data"
@@ -221,21 +243,36 @@ class _Server(uvicorn.Server):
 
 
 def serve(
-    settings: Settings, ingest_command: Sequence[str] | None, say: Callable[[str], None]
+    settings: Settings,
+    ingest_command: Sequence[str] | None,
+    say: Callable[[str], None],
+    prepare: Callable[[Engine], object] = lambda _engine: None,
 ) -> None:
     """Answer people until told to stop; `ingest_command` is kept running, `say` told when ready.
 
-    Raises RefusedToStart.
+    `prepare` is called, and the policy put into force, once the port is ours: what is refused
+    changes nothing that a running centre goes by. Raises RefusedToStart.
     """
     engine = open_database(settings)
     refuse_unsafe(settings, engine)
+    with _listen(settings) as listening:
+        prepare(engine)
+        _serve(settings, engine, listening, ingest_command, say)
+
+
+def _serve(
+    settings: Settings,
+    engine: Engine,
+    listening: socket.socket,
+    ingest_command: Sequence[str] | None,
+    say: Callable[[str], None],
+) -> None:
     policy = Policy(settings.cases.deadlines, settings.cases.calendar, settings.cases.suppress_days)
     with writing(engine) as connection:
         write_policy(connection, policy)
     deps, authenticator = make_deps(settings, engine)
     deps.evidence.drop_stale_partials(STALE_PARTIAL_S)
     app = create_app(deps, authenticator)
-    listening = _listen(settings)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, timeout_graceful_shutdown=2, lifespan="off"
     )
@@ -244,7 +281,7 @@ def serve(
     # The server stops on these, and raises them again for us when it is done.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: deps.stopping.set())
-    with _supervised(ingest_command, deps.stopping), listening:
+    with _supervised(ingest_command, deps.stopping):
         server.run([listening])
 
 

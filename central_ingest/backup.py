@@ -11,20 +11,25 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from central_ingest.authority import CERTIFICATE, KEY
 from central_ingest.errors import NotFound, RefusedToStart
 from central_ingest.evidence import EvidenceStore, Upload
-from central_ingest.store.database import Engine, open_engine, reading, turn_of
-from central_ingest.store.moving import copy_database
+from central_ingest.store.database import Engine, open_engine, open_kept, reading, turn_of
+from central_ingest.store.moving import copy_database, count_rows
 from central_ingest.store.pictures import Picture, all_pictures
 from contract.messages import format_utc
 
 _CHUNK = 1 << 20
+_SCHEMA: Literal["backup/1.0"] = "backup/1.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,16 @@ class Kept:
     evidence: int
     missing: tuple[str, ...]
     authority: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Manifest(Kept):
+    """What `manifest.json` says that its folder holds."""
+
+    schema: Literal["backup/1.0"]
+
+
+_MANIFEST = TypeAdapter(_Manifest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +66,24 @@ def back_up(site: Site, out: Path, now: datetime) -> Kept:
 
     It holds password hashes and the authority's key: only its owner can read it.
     """
-    if out.exists():
-        raise RefusedToStart(f"{out} exists already; choose another folder for the backup")
-    out.mkdir(parents=True, mode=0o700)
+    with _explained(out):
+        if out.exists():
+            raise RefusedToStart(f"{out} exists already; choose another folder for the backup")
+        out.mkdir(parents=True, mode=0o700)
+        return _write(site, out, now)
+
+
+@contextmanager
+def _explained(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RefusedToStart(
+            f"the backup {out} cannot be written: {error}; choose another folder for it"
+        ) from error
+
+
+def _write(site: Site, out: Path, now: datetime) -> Kept:
     copy = open_engine(f"sqlite:///{out / 'centre.db'}")
     rows = copy_database(site.engine, copy)
     kept, missing = 0, []
@@ -69,7 +99,7 @@ def back_up(site: Site, out: Path, now: datetime) -> Kept:
     turn_of(out / "centre.db").unlink(missing_ok=True)
     authority = _copy_authority(site.authority, out / "authority")
     done = Kept(rows, kept, tuple(missing), authority)
-    manifest: dict[str, Any] = {"schema": "backup/1.0", "at": format_utc(now), **asdict(done)}
+    manifest: dict[str, Any] = {"schema": _SCHEMA, "at": format_utc(now), **asdict(done)}
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return done
 
@@ -78,12 +108,13 @@ def restore(backup: Path, site: Site) -> Kept:
     """Fill an empty database, the evidence store and the authority from a backup.
 
     Raises RefusedToStart where the database is not empty, another authority is there, or the
-    folder is no whole backup; EvidenceMismatch where a file is not what its name says.
+    folder is no whole backup; EvidenceMismatch where a file is not what its name says. The backup
+    is only read.
     """
-    if not (backup / "manifest.json").is_file():
-        raise RefusedToStart(f"{backup} is no whole backup: it has no manifest.json")
+    manifest = _read_manifest(backup)
     _refuse_another(backup / "authority", site.authority)
-    source = open_engine(f"sqlite:///{backup / 'centre.db'}")
+    source = open_kept(backup / "centre.db")
+    _refuse_other_rows(backup, count_rows(source), manifest.rows)
     with reading(source) as connection:
         pictures = all_pictures(connection)
     missing = []
@@ -100,6 +131,37 @@ def restore(backup: Path, site: Site) -> Kept:
     source.dispose()
     authority = _copy_authority(backup / "authority", site.authority)
     return Kept(rows, kept, tuple(missing), authority)
+
+
+def _read_manifest(backup: Path) -> _Manifest:
+    """What the folder says that it holds. Raises RefusedToStart where that is not all there."""
+    path = backup / "manifest.json"
+    for needed in (path, backup / "centre.db"):
+        if not needed.is_file():
+            raise RefusedToStart(f"{backup} is no whole backup: it has no {needed.name}")
+    try:
+        manifest = _MANIFEST.validate_json(path.read_bytes())
+    except OSError as error:
+        raise RefusedToStart(f"{path}: cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = "".join(f"{step}: " for step in first["loc"])
+        raise RefusedToStart(
+            f"{path}: is no manifest as 'central-ingest backup' writes it: {name}{first['msg']}"
+        ) from error
+    for name in (KEY, CERTIFICATE):
+        if manifest.authority and not (backup / "authority" / name).is_file():
+            raise RefusedToStart(f"{backup} is no whole backup: it has no authority/{name}")
+    return manifest
+
+
+def _refuse_other_rows(backup: Path, found: dict[str, int], said: dict[str, int]) -> None:
+    for table, count in found.items():
+        if count != said.get(table, 0):
+            raise RefusedToStart(
+                f"{backup} is no whole backup: table '{table}' has {count} rows, "
+                f"manifest.json says {said.get(table, 0)}"
+            )
 
 
 def _refuse_another(kept: Path, folder: Path) -> None:

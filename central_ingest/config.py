@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 
 from central_ingest.calendar import TimeKind, TimeLimit, WorkCalendar
 from central_ingest.dedup import DuplicateRules
@@ -48,6 +56,8 @@ class DatabaseSettings(Section):
     """Where cases are kept; without `url` a SQLite file in the data folder."""
 
     url: SecretStr | None = None
+    # Where `url` stands, for messages: file and line.
+    _stands_at: str | None = PrivateAttr(default=None)
 
 
 class HttpSettings(Section):
@@ -216,6 +226,13 @@ class Settings(Section):
         return f"sqlite:///{self.data / 'centre.db'}"
 
     @property
+    def database_name(self) -> str:
+        """What messages call the database: never its address, which holds a secret."""
+        if self.database.url is None:
+            return str(self.data / "centre.db")
+        return ": ".join(filter(None, (self.database._stands_at, "database.url")))  # noqa: SLF001
+
+    @property
     def authority_folder(self) -> Path:
         """Where the certificate authority keeps its key."""
         return self.data / "authority"
@@ -238,15 +255,20 @@ def load(path: Path | None, overrides: Mapping[str, Mapping[str, Any] | Path]) -
     """
     values, lines = _read(path) if path else ({}, {})
     for section, given in overrides.items():
-        if isinstance(given, Mapping):
-            values[section] = {**(values.get(section) or {}), **given}
-        else:
+        if not isinstance(given, Mapping):
             values[section] = given
+        elif (held := values.get(section)) is None:
+            values[section] = dict(given)
+        elif isinstance(held, Mapping):
+            values[section] = {**held, **given}
+    source = str(path) if path else "command line"
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
-        source = str(path) if path else "command line"
         raise ConfigError("\n".join(_explain(error, source, lines))) from None
+    if (line := lines.get(("database", "url"))) is not None:
+        settings.database._stands_at = f"{source}:{line}"  # noqa: SLF001
+    return settings
 
 
 _Key = tuple[str | int, ...]
@@ -323,6 +345,8 @@ def _explain(error: ValidationError, source: str, lines: Mapping[_Key, int]) -> 
         name = ".".join(str(step) for step in key)
         if problem["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
             said.append(f"{where}: unknown key '{name}'{_nearest(key)}")
+        elif problem["type"] in {"model_type", "dataclass_type", "dict_type"}:
+            said.append(f"{where}: {name}: a mapping of keys was expected")
         else:
             said.append(f"{where}: {name}: {problem['msg']}")
     return said

@@ -24,7 +24,7 @@ from central_ingest.store.batches import Filed, file_batch
 from central_ingest.store.commands import any_due, take_due
 from central_ingest.store.database import Engine, reading, writing
 from central_ingest.store.filing import FilingRules
-from central_ingest.store.fleet import WorkerBeat, beat
+from central_ingest.store.fleet import WorkerBeat, beat, leave
 from central_ingest.store.housekeeping import HouseRules, keep_house
 from central_ingest.store.memory import Memory
 from central_ingest.store.write_ahead_log import WriteAheadLog
@@ -89,6 +89,7 @@ class Ingest:
             self._reader.stop()
             self._wal.stop()
         self._telling.check()
+        self._leave(name)
 
     def _work(self, batch: Batch, stopping: threading.Event) -> None:
         messages = messages_of(batch, self._settings.body_max_bytes)
@@ -188,3 +189,11 @@ class Ingest:
         )
         with writing(self._engine, f"worker {name}", durable=False) as connection:
             beat(connection, said)
+
+    def _leave(self, name: str) -> None:
+        """Say that nothing is filed any more: who moves the database needs not wait."""
+        try:
+            with writing(self._engine, f"worker {name}", durable=False) as connection:
+                leave(connection, name, self._now())
+        except StoreUnavailable as error:
+            _log.warning("%s", error)

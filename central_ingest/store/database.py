@@ -9,10 +9,12 @@ adds rows of which nobody's decision depends (`appending`) waits for nobody.
 
 import fcntl
 import os
+import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
@@ -21,12 +23,18 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool, QueuePool
 
-from central_ingest.errors import RefusedToStart, StoreUnavailable
+from central_ingest.errors import ConfigError, RefusedToStart, StoreUnavailable
 
 __all__ = [
     "Connection",
@@ -38,6 +46,7 @@ __all__ = [
     "lock_changes",
     "migrate",
     "open_engine",
+    "open_kept",
     "reading",
     "server_settings",
     "translated",
@@ -45,6 +54,7 @@ __all__ = [
     "writing",
 ]
 
+_DRIVERS = {("sqlite", "pysqlite"), ("postgresql", "psycopg")}
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITING = "gridwatch_writing"
 _DURABLE = "gridwatch_durable"
@@ -79,8 +89,10 @@ _SQLITE = (
 def open_engine(url: str, cache_mb: int = CACHE_MB) -> Engine:
     """An engine on the centre's database; nothing is connected yet.
 
-    Each connection to an SQLite file keeps its pages in up to `cache_mb` of memory.
+    Each connection to an SQLite file keeps its pages in up to `cache_mb` of memory. Raises
+    ConfigError where `url` is none of ours; the message does not show it, for it holds a secret.
     """
+    _refuse_foreign(url)
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True, connect_args=_NOTICE_A_DEAD_LINE)
     engine = create_engine(
@@ -101,6 +113,43 @@ def _keep_to_ourselves(_dialect: Any, _record: Any, given: list[Any], _options: 
     # What is wrong with the path, SQLite says next.
     with suppress(OSError):
         os.close(os.open(given[0], os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _refuse_foreign(url: str) -> None:
+    try:
+        parsed = make_url(url)
+        driver = (parsed.get_backend_name(), parsed.get_driver_name())
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+        driver = None
+    if driver not in _DRIVERS or not parsed.database:
+        raise ConfigError(
+            "is no address of a database that the centre knows: sqlite:///FILE or "
+            "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE was expected"
+        ) from None
+    if driver == ("postgresql", "psycopg") and find_spec("psycopg") is None:
+        raise ConfigError("needs the extra 'postgresql': pip install '.[postgresql]'")
+
+
+def open_kept(path: Path) -> Engine:
+    """A whole SQLite file that is only read: nothing is written beside it, or made in its place.
+
+    Raises RefusedToStart where SQLite finds it damaged.
+    """
+
+    def connect() -> SqliteConnection:
+        # Immutable: a folder on a disc that nobody can write will do, too.
+        address = f"{path.absolute().as_uri()}?immutable=1"
+        return sqlite3.connect(address, uri=True, check_same_thread=False)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+    except DatabaseError as error:
+        said = error.orig
+    if said != "ok":
+        raise RefusedToStart(f"{path} cannot be read, it may be damaged: {said}")
+    return engine
 
 
 def _set_up_sqlite(cache_mb: int, connection: SqliteConnection, record: Any) -> None:
@@ -277,13 +326,12 @@ def migrate(engine: Engine) -> None:
         command.upgrade(_alembic(engine), "head")
 
 
-def check_version(engine: Engine) -> None:
+def check_version(engine: Engine, remedy: str = "run 'central-ingest migrate'") -> None:
     """Raises RefusedToStart where the tables are of another version than this program."""
     head = ScriptDirectory.from_config(_alembic(engine)).get_current_head()
     with translated(), engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
     if found != head:
         raise RefusedToStart(
-            f"the database is at version {found}, this program expects {head}: "
-            "run 'central-ingest migrate'"
+            f"the database is at version {found}, this program expects {head}: {remedy}"
         )

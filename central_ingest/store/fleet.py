@@ -14,6 +14,7 @@ from contract.messages import AgentStatus, CameraHealth, CameraState, Canary, Co
 
 BEAT_STALE = timedelta(seconds=10)
 CANARY_STALE = timedelta(hours=2, minutes=10)
+_ENDED = 0  # no process has this id
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class WorkerBeat:
     metrics: str
 
     def alive(self, now: datetime) -> bool:
-        """Whether it said so lately."""
-        return now - self.beat_at < BEAT_STALE
+        """Whether it said so lately, and not since that it ended."""
+        return self.pid != _ENDED and now - self.beat_at < BEAT_STALE
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,12 @@ def beat(connection: Connection, said: WorkerBeat) -> None:
         "metrics": said.metrics,
     }
     _put(connection, t.worker, t.worker.c.name == said.name, values)
+
+
+def leave(connection: Connection, name: str, now: datetime) -> None:
+    """An ingest worker's last word: it ended as it was told, and works on nothing any more."""
+    said = {"pid": _ENDED, "beat_at": now, "connected": False, "detail": "it was stopped"}
+    connection.execute(update(t.worker).where(t.worker.c.name == name).values(**said))
 
 
 def list_workers(connection: Connection) -> list[WorkerBeat]:

@@ -17,6 +17,8 @@ from central_ingest.store.database import Engine, check_version, migrate, transl
 _AT_ONCE = 2000
 # Cases name each other in both directions: those columns are filled once all cases are there.
 _LATER = {"case": ("merged_into", "recurs_of")}
+# A start fills these by itself; what the others hold, people or agents brought.
+_OF_A_START = (t.setting, t.worker)
 
 
 def copy_database(source: Engine, target: Engine) -> dict[str, int]:
@@ -36,6 +38,13 @@ def copy_database(source: Engine, target: Engine) -> dict[str, int]:
     return counts
 
 
+def count_rows(engine: Engine) -> dict[str, int]:
+    """How many rows each table of a backup has. Raises RefusedToStart if of another version."""
+    check_version(engine, "restore it with the program that wrote it, and migrate then")
+    with _snapshot(engine) as connection:
+        return {table.name: _count(connection, table) for table in _tables()}
+
+
 def _tables() -> list[Table]:
     """Every table, those that others refer to first."""
     return list(t.metadata.sorted_tables)
@@ -52,14 +61,14 @@ def _snapshot(source: Engine) -> Iterator[Connection]:
 
 
 def _refuse_filled(connection: Connection) -> None:
-    for table in (t.case, t.report, t.user, t.grid):
-        if connection.execute(select(func.count()).select_from(table)).scalar_one():
+    for table in _tables():
+        if table in _OF_A_START:
+            connection.execute(table.delete())  # the copy brings its own
+        elif connection.execute(select(*table.primary_key).limit(1)).first() is not None:
             raise RefusedToStart(
-                f"the new database holds rows of '{table.name}' already; an empty one is needed"
+                f"the new database holds rows of '{table.name}' already; an empty one is needed: "
+                "name another in database.url, or another folder with --data"
             )
-    # Made by whoever opened the database: the copy brings its own.
-    for table in reversed(_tables()):
-        connection.execute(table.delete())
 
 
 def _copy(source: Connection, target: Connection, table: Table) -> int:
@@ -105,7 +114,10 @@ def _continue_counting(connection: Connection) -> None:
 
 
 def _compare(source: Connection, target: Connection, table: Table) -> None:
-    query = select(func.count()).select_from(table)
-    there, here = (held.execute(query).scalar_one() for held in (source, target))
+    there, here = (_count(held, table) for held in (source, target))
     if there != here:
         raise StoreError(f"table '{table.name}': {there} rows were to be copied, {here} were")
+
+
+def _count(connection: Connection, table: Table) -> int:
+    return int(connection.execute(select(func.count()).select_from(table)).scalar_one())

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -136,6 +137,76 @@ def test_a_damaged_backup_is_not_restored(site: Site, fresh: Site, tmp_path: Pat
         restore(tmp_path / "backup", fresh)
 
 
-def test_a_folder_without_manifest_is_no_backup(fresh: Site, tmp_path: Path) -> None:
-    with pytest.raises(RefusedToStart, match=r"no manifest\.json"):
-        restore(tmp_path / "nothing", fresh)
+@pytest.mark.parametrize("name", ["manifest.json", "centre.db", "authority/ca.key"])
+def test_a_folder_that_lacks_a_part_is_no_backup_and_stays_as_it_is(
+    site: Site, fresh: Site, tmp_path: Path, name: str
+) -> None:
+    Authority(site.authority)
+    back_up(site, tmp_path / "backup", NOW)
+    (tmp_path / "backup" / name).unlink()
+    before = {path.name for path in (tmp_path / "backup").iterdir()}
+    with pytest.raises(RefusedToStart, match=f"is no whole backup: it has no {name}"):
+        restore(tmp_path / "backup", fresh)
+    assert {path.name for path in (tmp_path / "backup").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{", "Invalid JSON: EOF"),
+        ("[]", "Input should be an object"),
+        ("{}", "rows: Field required"),
+    ],
+)
+def test_a_manifest_that_says_nothing_is_named(
+    site: Site, fresh: Site, tmp_path: Path, text: str, expected: str
+) -> None:
+    back_up(site, tmp_path / "backup", NOW)
+    (tmp_path / "backup" / "manifest.json").write_text(text)
+    with pytest.raises(RefusedToStart, match=rf"manifest\.json: is no manifest .*: {expected}"):
+        restore(tmp_path / "backup", fresh)
+
+
+def test_a_backup_that_lost_rows_is_not_restored(site: Site, fresh: Site, tmp_path: Path) -> None:
+    back_up(site, tmp_path / "backup", NOW)
+    path = tmp_path / "backup" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["rows"]["report"] += 1
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(RefusedToStart, match=r"'report' has 1 rows, manifest\.json says 2"):
+        restore(tmp_path / "backup", fresh)
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (0.0, "at version None, .* restore it with the program that wrote it"),
+        (0.0002, r"centre\.db cannot be read, it may be damaged: .*malformed"),
+        (0.5, r"centre\.db cannot be read, it may be damaged: .*malformed"),
+        (0.9, r"centre\.db cannot be read, it may be damaged: .*malformed"),
+    ],
+)
+def test_a_truncated_database_is_named(
+    site: Site, fresh: Site, tmp_path: Path, part: float, expected: str
+) -> None:
+    back_up(site, tmp_path / "backup", NOW)
+    path = tmp_path / "backup" / "centre.db"
+    os.truncate(path, int(part * path.stat().st_size))
+    with pytest.raises(RefusedToStart, match=expected):
+        restore(tmp_path / "backup", fresh)
+
+
+def test_a_restore_leaves_its_backup_as_it_is(site: Site, fresh: Site, tmp_path: Path) -> None:
+    def look() -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in (tmp_path / "backup").iterdir()}
+
+    back_up(site, tmp_path / "backup", NOW)
+    before = look()
+    restore(tmp_path / "backup", fresh)
+    assert look() == before
+
+
+def test_a_backup_that_cannot_be_written_is_refused(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(RefusedToStart, match=r"file/backup cannot be written: .*Not a directory"):
+        back_up(site, tmp_path / "file" / "backup", NOW)

@@ -93,6 +93,24 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, message: st
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("section", ["http", "broker", "database", "duplicates", "cases"])
+@pytest.mark.parametrize("value", ["5", "0", "[a]", "''"])
+def test_a_section_that_holds_no_keys_is_named(tmp_path: Path, section: str, value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, f"\n{section}: {value}\n"), {"http": {}, "broker": {"port": 1884}})
+    assert f"centre.yaml:2: {section}: a mapping of keys was expected" in str(caught.value)
+
+
+def test_an_empty_section_is_no_mistake(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "http:\n"), {"http": {"port": 9000}}).http.port == 9000
+
+
+def test_a_database_is_called_by_where_its_address_stands(tmp_path: Path) -> None:
+    path = write(tmp_path, "data: /srv\ndatabase:\n  url: sqlite:////srv/other.db\n")
+    assert load(path, {}).database_name == f"{path}:3: database.url"
+    assert load(write(tmp_path, "data: /srv\n"), {}).database_name == "/srv/centre.db"
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read"):
         load(tmp_path / "none.yaml", {})

@@ -297,6 +297,24 @@ def test_an_ingest_ends_within_seconds_when_told(site: Site) -> None:
     assert process.wait(5) == 0
 
 
+def test_a_database_is_moved_as_soon_as_its_ingest_was_stopped(site: Site) -> None:
+    new = site.folder / "new.yaml"
+    new.write_text(f"data: {site.folder / 'new'}\n")
+
+    def move() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "central_ingest", "move", "--to", str(new)]
+        data = ["--data", str(site.folder / "data")]
+        return subprocess.run(
+            [*command, *data], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
+        )
+
+    assert "an ingest named 'ingest' still works on the old database" in move().stderr
+    process = site.processes.pop("ingest")
+    process.terminate()
+    assert process.wait(20) == 0
+    assert "copied and counted" in move().stdout
+
+
 def test_an_ingest_ends_with_the_process_that_started_it(tmp_path: Path, site: Site) -> None:
     script = (
         "import os, subprocess, sys\n"

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 import sqlite_utils
+from postgres import PostgresMissing, cluster
 from typer.testing import CliRunner, Result
 
 from central_ingest import app as centre
@@ -91,6 +92,72 @@ def test_a_mistake_is_one_clear_line_and_exit_1(
     assert done.exit_code == 1
     assert message in done.output
     assert "Traceback" not in done.output
+
+
+def configured(folder: Path, text: str) -> Path:
+    path = folder / "centre.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "centre.db", "sqlite://", "mysql://li:do-not-show@db/gridwatch"),
+        *("ufo://li:do-not-show@db/gridwatch", "postgresql+psycopg2://li:do-not-show@db/gridwatch"),
+        "postgresql+psycopg://li:do-not-show@db:many/gridwatch",
+    ],
+)
+@pytest.mark.parametrize("command", ["migrate", "requeue", "move"])
+def test_an_address_that_is_none_is_named_but_not_shown(
+    run: Run, tmp_path: Path, url: str, command: str
+) -> None:
+    path = configured(tmp_path, f"data: {tmp_path / 'new'}\ndatabase: {{url: '{url}'}}\n")
+    done = run(command, "--to" if command == "move" else "--config", str(path))
+    assert done.exit_code == 1
+    assert f"{path}:2: database.url: is no address of a database" in done.output
+    assert "sqlite:///FILE or postgresql+psycopg://" in done.output
+    assert "do-not-show" not in done.output
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("command", ["migrate", "requeue", "move"])
+def test_a_database_that_is_down_is_named_but_its_password_is_not(
+    run: Run, tmp_path: Path, command: str
+) -> None:
+    address = f"postgresql+psycopg://li:do-not-show@127.0.0.1:{free_port()}/gridwatch"
+    path = configured(tmp_path, f"data: {tmp_path / 'new'}\ndatabase: {{url: '{address}'}}\n")
+    done = run(command, "--to" if command == "move" else "--config", str(path))
+    assert done.exit_code == 1
+    assert f"{path}:2: database.url: the database cannot be used now: " in done.output
+    assert "do-not-show" not in done.output
+
+
+@pytest.mark.system
+def test_a_password_that_postgresql_refuses_is_named_but_not_shown(
+    run: Run, tmp_path: Path
+) -> None:
+    try:
+        with cluster() as server:
+            server.kill()
+            (server.folder / "data" / "pg_hba.conf").write_text("host all all all scram-sha-256\n")
+            server.start()
+            address = server.url("postgres").replace("gridwatch@", "gridwatch:do-not-show@")
+            path = configured(tmp_path, f"database: {{url: '{address}'}}\n")
+            done = run("serve", "--config", str(path))
+    except PostgresMissing as error:
+        pytest.skip(str(error))
+    assert done.exit_code == 1
+    assert f"{path}:1: database.url: the database cannot be used now: " in done.output
+    assert "password authentication failed" in done.output
+    assert "do-not-show" not in done.output
+
+
+def test_a_data_folder_that_is_a_file_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("no folder")
+    done = run("migrate")
+    assert done.exit_code == 1
+    assert f"{tmp_path / 'data'} is a file, where the data folder was expected" in done.output
 
 
 def test_users_are_added_listed_and_locked_out(run: Run) -> None:
@@ -266,3 +333,28 @@ def test_a_port_in_use_is_named(serve: tuple[subprocess.Popen[str], str], tmp_pa
     assert second.returncode == 1
     assert f"127.0.0.1:{port} cannot be used" in second.stderr
     assert "--port" in second.stderr
+
+
+@pytest.mark.system
+def test_what_is_refused_its_port_changes_nothing_in_the_running_centre(
+    serve: tuple[subprocess.Popen[str], str], run: Run, tmp_path: Path
+) -> None:
+    port = serve[1].rsplit(":", 1)[1]
+    cells = tmp_path / "lattice.geojson"
+    run("import", "lattice", "117.36", "32.93", "--rows", "3", "--out", str(cells))
+    cells.write_text(cells.read_text() + "\n")  # another file than the one that is there
+    database = sqlite_utils.Database(str(tmp_path / "data" / "centre.db"))
+
+    def look() -> list[object]:
+        policy = list(database.query("select value from setting where key = 'policy'"))
+        return [policy, list(database["grid"].rows)]
+
+    before = look()
+    path = configured(tmp_path, "cases: {suppress_days: 7}\n")
+    second = run(
+        *("serve", "--no-ingest", "--port", port, "--config", str(path), "--grid", str(cells))
+    )
+    assert second.exit_code == 1
+    assert f"127.0.0.1:{port} cannot be used" in second.output
+    assert look() == before
+    database.close()

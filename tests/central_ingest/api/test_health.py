@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from central_ingest.store.database import writing
-from central_ingest.store.fleet import WorkerBeat, beat, hold_canary
+from central_ingest.store.fleet import WorkerBeat, beat, hold_canary, leave
 from contract.messages import Canary
 
 
@@ -50,6 +50,16 @@ def test_what_is_wrong_is_said(
     assert answer.status_code == status
     assert answer.json()["status"] == "degraded"
     assert reason in answer.json()["degraded"][0]
+
+
+def test_an_ingest_that_was_stopped_is_away_at_once(client: Any, centre: Any) -> None:
+    say(centre)
+    with writing(centre.engine) as connection:
+        leave(connection, "ingest", centre.clock.now)
+    answer = client.get("/healthz")
+    reason = "no ingest is running: no sign of life since 2026-07-01 08:30:10Z"
+    assert (answer.status_code, answer.json()["degraded"]) == (503, [reason])
+    assert 'gridwatch_ingest_up{worker="ingest"} 0.0' in client.get("/metrics").text
 
 
 def test_metrics_hold_our_counts_and_the_ingests(client: Any, centre: Any) -> None:

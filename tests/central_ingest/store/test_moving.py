@@ -4,18 +4,20 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Table, create_engine, insert, select
 
 from central_ingest.errors import RefusedToStart
 from central_ingest.store import tables as t
 from central_ingest.store.access import Actor, Role, put_user
 from central_ingest.store.arranging import Arranging
 from central_ingest.store.batches import file_batch
-from central_ingest.store.database import Engine, open_engine, reading, writing
+from central_ingest.store.database import Engine, migrate, open_engine, reading, writing
 from central_ingest.store.filing import FilingRules
 from central_ingest.store.moving import copy_database
+from central_ingest.store.policy import Policy, read_policy, write_policy
 
 NOW = datetime(2026, 7, 1, 8, 30, 10, 123456, tzinfo=UTC)
 RULES = FilingRules()
@@ -86,3 +88,52 @@ def test_a_database_that_holds_cases_is_not_mixed_with_another(
     copy_database(site, target)
     with pytest.raises(RefusedToStart, match="an empty one is needed"):
         copy_database(site, target)
+
+
+# All that a start does not fill by itself.
+BROUGHT = [table for table in t.metadata.sorted_tables if table.name not in {"setting", "worker"}]
+SOME: dict[type, object] = {
+    bool: False,
+    bytes: b"x",
+    float: 1.0,
+    int: 1,
+    object: {},  # JSON
+    str: "x",
+    UUID: UUID(int=1),
+}
+
+
+def put_a_row(engine: Engine, table: Table) -> None:
+    """One row in one table, what it refers to not being there."""
+    unchecked = {"options": "-c session_replication_role=replica"}
+    bare = create_engine(
+        engine.url, connect_args=unchecked if engine.dialect.name == "postgresql" else {}
+    )
+    row = {
+        c.name: NOW if isinstance(c.type, t.UtcDateTime) else SOME[c.type.python_type]
+        for c in table.columns
+        if not c.nullable
+    }
+    with bare.begin() as connection:
+        connection.execute(insert(table).values(row))
+    bare.dispose()
+
+
+@pytest.mark.parametrize("table", BROUGHT, ids=lambda table: table.name)
+def test_a_table_that_holds_anything_is_named_and_keeps_it(
+    site: Engine, target: Engine, table: Table
+) -> None:
+    migrate(target)
+    put_a_row(target, table)
+    with pytest.raises(RefusedToStart, match=f"rows of '{table.name}' already.*--data"):
+        copy_database(site, target)
+    assert len(rows(target, table)) == 1
+
+
+def test_a_database_that_was_only_started_is_filled(site: Engine, target: Engine) -> None:
+    migrate(target)
+    with writing(target) as connection:
+        write_policy(connection, Policy(suppress_days=7))
+    copy_database(site, target)
+    with reading(target) as connection:
+        assert read_policy(connection) == Policy()
