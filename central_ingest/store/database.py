@@ -110,9 +110,10 @@ def open_engine(url: str, cache_mb: int = CACHE_MB) -> Engine:
 
 def _keep_to_ourselves(_dialect: Any, _record: Any, given: list[Any], _options: Any) -> None:
     """A new file holds passwords' hashes: nobody else's to read. SQLite itself would share it."""
-    # What is wrong with the path, SQLite says next.
+    # Only a file that is not there yet: to close one that SQLite has open would end its locks, and
+    # the next process to leave would take the log away. What is wrong with the path, SQLite says.
     with suppress(OSError):
-        os.close(os.open(given[0], os.O_RDWR | os.O_CREAT, 0o600))
+        os.close(os.open(given[0], os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _refuse_foreign(url: str) -> None:

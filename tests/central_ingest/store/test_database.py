@@ -1,6 +1,8 @@
 """The database: migrations match the tables, and transactions keep their word."""
 
 import stat
+import subprocess
+import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -62,6 +64,17 @@ def test_a_sqlite_file_is_for_nobody_else_to_read(tmp_path: Path) -> None:
     made = open_engine(f"sqlite:///{file}")
     with reading(made):
         assert {stat.S_IMODE(one.stat().st_mode) for one in tmp_path.iterdir()} == {0o600}
+    made.dispose()
+
+
+def test_another_process_that_leaves_takes_no_log_away(tmp_path: Path) -> None:
+    file = tmp_path / "new.db"
+    made = open_engine(f"sqlite:///{file}")
+    migrate(made)
+    with made.connect(), made.connect():
+        look = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM setting')"
+        subprocess.run([sys.executable, "-c", look, file], check=True)
+        assert file.with_name("new.db-wal").exists()
     made.dispose()
 
 
