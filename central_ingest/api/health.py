@@ -66,9 +66,12 @@ def judge(
 def _silence(workers: Sequence[WorkerBeat]) -> str:
     if not workers:
         return "no ingest is running: no sign of life"
-    since = max(worker.beat_at for worker in workers)
+    newest = max(workers, key=lambda worker: worker.beat_at)
+    since = f"{newest.beat_at:%Y-%m-%d %H:%M:%S}Z"
+    if newest.ended:
+        return f"no ingest is running: {newest.name} was stopped at {since}"
     return (
-        f"no sign of life of an ingest since {since:%Y-%m-%d %H:%M:%S}Z: none is running, or it "
+        f"no sign of life of an ingest since {since}: none is running, or it "
         "cannot write to the database (a full disk?), which its log then says"
     )
 

@@ -29,9 +29,14 @@ class WorkerBeat:
     detail: str
     metrics: str
 
+    @property
+    def ended(self) -> bool:
+        """Whether its last word is that it was told to stop."""
+        return self.pid == _ENDED
+
     def alive(self, now: datetime) -> bool:
         """Whether it said so lately, and not since that it ended."""
-        return self.pid != _ENDED and now - self.beat_at < BEAT_STALE
+        return not self.ended and now - self.beat_at < BEAT_STALE
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def test_an_ingest_that_was_stopped_is_away_at_once(client: Any, centre: Any) ->
     with writing(centre.engine) as connection:
         leave(connection, "ingest", centre.clock.now)
     answer = client.get("/healthz")
-    reason = "no ingest is running: no sign of life since 2026-07-01 08:30:10Z"
+    reason = "no ingest is running: ingest was stopped at 2026-07-01 08:30:10Z"
     assert (answer.status_code, answer.json()["degraded"]) == (503, [reason])
     assert 'gridwatch_ingest_up{worker="ingest"} 0.0' in client.get("/metrics").text
 
