@@ -56,8 +56,6 @@ class DatabaseSettings(Section):
     """Where cases are kept; without `url` a SQLite file in the data folder."""
 
     url: SecretStr | None = None
-    # Where `url` stands, for messages: file and line.
-    _stands_at: str | None = PrivateAttr(default=None)
 
 
 class HttpSettings(Section):
@@ -217,6 +215,8 @@ class Settings(Section):
     duplicates: DuplicateRules = DuplicateRules()
     cases: CaseSettings = CaseSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    # Where `database.url` stands, for messages: file and line.
+    _url_stands_at: str | None = PrivateAttr(default=None)
 
     @property
     def database_url(self) -> str:
@@ -230,7 +230,7 @@ class Settings(Section):
         """What messages call the database: never its address, which holds a secret."""
         if self.database.url is None:
             return str(self.data / "centre.db")
-        return ": ".join(filter(None, (self.database._stands_at, "database.url")))  # noqa: SLF001
+        return ": ".join(filter(None, (self._url_stands_at, "database.url")))
 
     @property
     def authority_folder(self) -> Path:
@@ -267,7 +267,7 @@ def load(path: Path | None, overrides: Mapping[str, Mapping[str, Any] | Path]) -
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(error, source, lines))) from None
     if (line := lines.get(("database", "url"))) is not None:
-        settings.database._stands_at = f"{source}:{line}"  # noqa: SLF001
+        settings._url_stands_at = f"{source}:{line}"  # noqa: SLF001 -- only who reads a file knows
     return settings
 
 

@@ -82,7 +82,6 @@ def test_a_lattice_is_made_written_and_read_again(run: Run, tmp_path: Path) -> N
         (("serve", "--host", "192.0.2.1"), "central-ingest user add NAME --role admin"),
         (("serve", "--port", "99999"), "http.port"),
         (("serve", "--config", "none.yaml"), "none.yaml: cannot be read"),
-        (("serve", "--grid", "none.geojson"), "none.geojson"),
     ],
 )
 def test_a_mistake_is_one_clear_line_and_exit_1(
@@ -92,6 +91,12 @@ def test_a_mistake_is_one_clear_line_and_exit_1(
     assert done.exit_code == 1
     assert message in done.output
     assert "Traceback" not in done.output
+
+
+def test_cells_that_cannot_be_read_end_a_serve_that_has_its_port(run: Run) -> None:
+    done = run("serve", "--port", str(free_port()), "--grid", "none.geojson")
+    assert done.exit_code == 1
+    assert "none.geojson: cannot be read as GeoJSON" in done.output
 
 
 def configured(folder: Path, text: str) -> Path:
