@@ -19,6 +19,7 @@ from central_ingest.errors import NotFound
 from central_ingest.store import tables as t
 from central_ingest.store.policy import read_policy
 from central_ingest.store.queries import note_change, note_decision
+from central_ingest.store.report_chain import kept_of
 from central_ingest.store.views import CommandView, DecisionView, SuppressionView
 from contract.catalogue import Category, Family
 from contract.messages import Command, CommandKind, CommandResult, Phase, encode
@@ -204,11 +205,9 @@ def _recheck_sightings(connection: Connection, case_id: int, who: str, now: date
 
 def _preset_of(connection: Connection, issue_id: UUID) -> str | None:
     """In which view of a turning camera an issue was seen."""
-    r = t.report.c
-    body = connection.execute(
-        select(r.body).where(r.issue_id == issue_id).order_by(r.revision.desc()).limit(1)
-    ).scalar_one_or_none()
-    return None if body is None else json.loads(body).get("preset_id")
+    kept = kept_of(connection, [issue_id])
+    newest = max(kept, key=lambda row: row.revision, default=None)
+    return None if newest is None else json.loads(newest.body).get("preset_id")
 
 
 def _revoke_of_case(connection: Connection, case_id: int, who: str, now: datetime) -> int:

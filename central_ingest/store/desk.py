@@ -5,7 +5,6 @@ Everything is read before anything is decided, decided on plain values, and writ
 thousand.
 """
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from central_ingest.store import tables as t
 from central_ingest.store.bulk import is_sqlite, select_rows
 from central_ingest.store.memory import Memory, SeenAgain, newest_change
 from central_ingest.store.pictures import here_of
+from central_ingest.store.report_chain import digests_of
 from contract.catalogue import Family
 from contract.messages import Phase
 
@@ -30,7 +30,7 @@ _OPEN = {state.value for state in OPEN_STATES}
 _SIGHTING = (
     "issue_id", "case_id", "agent_id", "camera_id", "family", "category", "severity", "phase",
     "revision", "first_seen_at", "last_seen_at", "lon", "lat", "error_m", "component_id",
-    "component_standard", "score", "open", "spot",
+    "component_standard", "score", "open", "spot", "newest_report_id",
 )  # fmt: skip
 _CASE = (
     "case_id", "number", "category", "severity", "state", "presence", "cell_code", "lon", "lat",
@@ -40,8 +40,9 @@ _CASE = (
 )  # fmt: skip
 # What decides whether a report that sees an issue again changes what lists show of its case.
 _BRIEFLY = (
-    "issue_id", "case_id", "agent_id", "camera_id", "family", "revision", "phase", "severity",
-    "first_seen_at", "lon", "lat", "error_m", "component_id", "component_standard", "category",
+    "issue_id", "case_id", "revision", "newest_report_id", "agent_id", "camera_id", "family",
+    "phase", "severity", "first_seen_at", "lon", "lat", "error_m", "component_id",
+    "component_standard", "category",
 )  # fmt: skip
 _CASE_BRIEFLY = ("category", "cell_code", "still_sha256", "state")
 _STILL = len(_BRIEFLY) + _CASE_BRIEFLY.index("still_sha256")
@@ -50,16 +51,6 @@ SHOWN = (
     "lon", "lat", "error_m", "component_id", "component_standard", "first_seen_at",
     "sighting_count", "cameras", "still_sha256", "merged_into",
 )  # fmt: skip
-# Asked by pairs of values, SQLite would read all revisions of each issue.
-_HELD_SQLITE = (
-    "SELECT report.issue_id, report.revision, report.body_sha256 FROM json_each(?) AS pair"
-    " CROSS JOIN report ON report.issue_id = json_extract(pair.value, '$[0]')"
-    " AND report.revision = json_extract(pair.value, '$[1]')"
-)
-_HELD_POSTGRESQL = (
-    "SELECT issue_id, revision, body_sha256 FROM report WHERE (issue_id, revision) IN "
-    "(SELECT * FROM unnest(%b::UUID[], %b::BIGINT[]))"
-)
 # A row of squares has numbers without gaps. PostgreSQL would guess that a join by ranges finds most
 # of the table, and read all of it, were its result not made an array.
 _IN_ROWS = (
@@ -168,6 +159,7 @@ class HeldSighting:
     score: float
     open: bool
     spot: int | None
+    newest_report_id: int | None
     because: str = ""
     report: Report | None = None
     fresh: bool = False
@@ -222,8 +214,8 @@ def where_of(report: Report) -> tuple[Any, ...]:
 def _changes_nothing(row: tuple[Any, ...], report: Report) -> bool:
     """Whether a report changes nothing of what lists show of its case.
 
-    `row` is of `_BRIEFLY` what follows the case, without the revision, and then all of
-    `_CASE_BRIEFLY`. What is of another agent or camera than the issue is refused later on.
+    `row` is of `_BRIEFLY` what follows the newest report, and then all of `_CASE_BRIEFLY`. What is
+    of another agent or camera than the issue is refused later on.
     """
     agent_id, camera_id, family, phase, severity, first_seen_at, *rest = row
     *where, category, shown, cell_code, still_sha256, state = rest
@@ -327,8 +319,9 @@ class Desk:
         for number, held in self.known.items():
             if held.report is not None and _shown_whole(held, held.report):
                 pictured = held.case.still_sha256 is not None
+                newest = held.revision, held.newest_report_id
                 kept[number] = SeenAgain.of(
-                    held.report, held.case.case_id, held.revision, pictured=pictured
+                    held.report, held.case.case_id, newest, pictured=pictured
                 )
             elif held.report is not None or held.case.case_id in changed:
                 gone.append(number)
@@ -363,11 +356,11 @@ class Desk:
         whole, beside = set(), (t.case, _CASE_BRIEFLY, "case_id")
         where = "sighting.issue_id {keys}"
         for row in select_rows(self._connection, t.sighting, _BRIEFLY, where, ids, beside=beside):
-            number, case_id, told_before = row[0].int, row[1], row[2:5] + row[6:]
+            number, case_id = row[0].int, row[1]
             there.add(number)
-            if all(_changes_nothing(told_before, report) for report in told[number]):
+            if all(_changes_nothing(row[4:], report) for report in told[number]):
                 self.seen_again[number] = SeenAgain.of(
-                    told[number][0], case_id, row[5], pictured=row[_STILL] is not None
+                    told[number][0], case_id, row[2:4], pictured=row[_STILL] is not None
                 )
             else:
                 whole.add(case_id)
@@ -471,21 +464,12 @@ class Desk:
     def _read_digests(self, reports: Iterable[Report]) -> None:
         """Identities that may be held already: those of no higher revision than their sighting."""
         pairs = [
-            (report.issue_id, report.revision)
+            (held.newest_report_id, report.revision)
             for report in reports
             if (held := self.sighting(report.issue_id.int)) is not None
             and report.revision <= held.revision
         ]
-        if not pairs:
-            return
-        if is_sqlite(self._connection):
-            given: Any = json.dumps([(issue_id.hex, revision) for issue_id, revision in pairs])
-            found = self._connection.exec_driver_sql(_HELD_SQLITE, (given,))
-            self.digests = {(int(row[0], 16), row[1]): row[2] for row in found}
-            return
-        lists = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-        found = self._connection.exec_driver_sql(_HELD_POSTGRESQL, lists)
-        self.digests = {(row[0].int, row[1]): row[2] for row in found}
+        self.digests = digests_of(self._connection, pairs)
 
     def _read_official(self, new: Iterable[Report]) -> None:
         codes = {report.cell.code for report in new if report.cell is not None}

@@ -5,7 +5,7 @@ overwrites a higher one, whatever the order. A report that is refused has change
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -33,6 +33,7 @@ from central_ingest.store.desk import (
 from central_ingest.store.memory import Memory, SeenAgain
 from central_ingest.store.numbers import CaseNumbers
 from central_ingest.store.recurrence import came_back, name_former
+from central_ingest.store.report_chain import new_ids
 from central_ingest.store.writes import Writes
 from contract.messages import IssueReport
 
@@ -91,11 +92,13 @@ class Filing:
         self.writes = Writes(now)
         day = now.astimezone(ZoneInfo(rules.timezone)).strftime("%Y%m%d")
         self._numbers = CaseNumbers(connection, rules.number, rules.source, day)
+        self._report_ids: Iterator[int] = iter(())
 
     def prepare(self, reports: Sequence[Report]) -> None:
         """Read what these reports need."""
         self.desk.gather(reports)
         self._numbers.expect(self.desk.placed)
+        self._report_ids = new_ids(self._connection, len(reports))
 
     def take(self, report: Report, body: bytes, digest: str) -> Outcome:
         """Let one report change its case; `digest` is its body's SHA-256.
@@ -111,11 +114,14 @@ class Filing:
         if known is not None:
             _check_continuity(known, report)
         self.desk.digests[key] = digest
-        self.writes.reports.append((report, body, digest))
+        report_id, before_id = next(self._report_ids), None
+        if known is not None:
+            before_id, known.newest_report_id = known.newest_report_id, report_id
+        self.writes.reports.append((report_id, before_id, report, body, digest))
         if report.evidence:
             self.writes.evidence += [(report.issue_id, named) for named in report.evidence]
         if known is None:
-            return self._place_new(report)
+            return self._place(self._held(report, report_id), report)
         if report.revision < known.revision:
             self._show_late(known, report)
             return Outcome.LATE
@@ -141,7 +147,7 @@ class Filing:
     def _see_again(self, again: SeenAgain, report: Report) -> None:
         """What else the report says is what the sighting holds."""
         again.revision = report.revision
-        self.writes.seen_again[report.issue_id.int] = report
+        self.writes.seen_again[report.issue_id.int] = report, again
         self.writes.note(again.case_id, Outcome.UPDATED.value)
 
     def _update(self, held: HeldSighting, report: Report) -> None:
@@ -163,9 +169,12 @@ class Filing:
 
     def _show_late(self, known: HeldSighting | SeenAgain, report: Report) -> None:
         """Let what came late show what was missing: the picture and cell do not wait for order."""
+        self.writes.late[report.issue_id.int] = report.issue_id, known
         if isinstance(known, SeenAgain):  # of a case that lacks neither
+            self.writes.note(known.case_id, Outcome.UPDATED.value)
             return
         case = known.case
+        self.writes.note(case.case_id, Outcome.UPDATED.value)
         before = case.cell_code, case.still_sha256
         self._show(case, report)
         if (case.cell_code, case.still_sha256) != before:
@@ -191,9 +200,6 @@ class Filing:
         else:
             return
         case.cell_code, case.grid_version = code, version
-
-    def _place_new(self, report: Report) -> Outcome:
-        return self._place(self._held(report), report)
 
     def _place_again(self, held: HeldSighting, report: Report) -> Outcome:
         """What is seen after its case was closed is worked on again: in an open case, or a new one.
@@ -241,12 +247,12 @@ class Filing:
             frozenset(case.case_id for case in near if case.settled),
         )
 
-    def _held(self, report: Report) -> HeldSighting:
+    def _held(self, report: Report, report_id: int) -> HeldSighting:
         spot = spot_of(report.place, report.family, self._rules.duplicates)
         held = HeldSighting(
             report.issue_id, NOWHERE, report.agent_id, report.camera_id, report.family.value,
             "", "", "", 0, report.first_seen_at, report.last_seen_at, None, None, None, None, None,
-            0.0, open=True, spot=spot, fresh=True,
+            0.0, open=True, spot=spot, newest_report_id=report_id, fresh=True,
         )  # fmt: skip
         _copy(held, report)
         return held

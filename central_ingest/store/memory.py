@@ -33,12 +33,14 @@ _CHANGED_MAX: Final = 500
 class SeenAgain(Struct, gc=False):
     """An issue that is seen again: its case need not be read.
 
-    The revision is the newest one; the rest is what a report repeats that changes nothing of what
-    lists show. The case has a cell, and, if `pictured`, a picture.
+    The revision is the newest one, the report that which came last; the rest is what a report
+    repeats that changes nothing of what lists show. The case has a cell, and, if `pictured`, a
+    picture.
     """
 
     case_id: int
     revision: int
+    newest_report_id: int | None
     pictured: bool
     agent_id: str
     camera_id: str
@@ -50,10 +52,17 @@ class SeenAgain(Struct, gc=False):
     component: Component | None
 
     @classmethod
-    def of(cls, report: Report, case_id: int, revision: int, *, pictured: bool) -> "SeenAgain":
-        """What a report says, once its case shows it."""
+    def of(
+        cls,
+        report: Report,
+        case_id: int,
+        newest: tuple[int, int | None],
+        *,
+        pictured: bool,
+    ) -> "SeenAgain":
+        """What a report says, once its case shows it; `newest` is a revision and a report."""
         return cls(
-            case_id, revision, pictured, sys.intern(report.agent_id), sys.intern(report.camera_id),
+            case_id, *newest, pictured, sys.intern(report.agent_id), sys.intern(report.camera_id),
             report.family, report.category, report.severity, report.first_seen_at, report.place,
             report.component,
         )  # fmt: skip

@@ -37,6 +37,7 @@ from central_ingest.spots import spot
 from central_ingest.store import tables as t
 from central_ingest.store.database import lock_changes
 from central_ingest.store.policy import read_policy
+from central_ingest.store.report_chain import kept_of
 from central_ingest.store.sightings import evidence_view, sightings_of, stays_of
 from central_ingest.store.views import (
     CaseDetail,
@@ -144,13 +145,11 @@ def reports_of(connection: Connection, case_id: int) -> list[dict[str, Any]]:
     """The bodies of a case's reports as they came, in that order. Raises NotFound."""
     get_summary(connection, case_id)
     stays = stays_of(connection, case_id)
-    report = t.report.c
-    rows = connection.execute(
-        select(report.issue_id, report.received_at, report.body)
-        .where(report.issue_id.in_(stays))
-        .order_by(report.received_at, report.seq)
-    )
-    return [json.loads(row.body) for row in rows if stays[row.issue_id].holds(row.received_at)]
+    rows = [row for row in kept_of(connection, stays) if stays[row.issue_id].holds(row.received_at)]
+    return [
+        json.loads(row.body)
+        for row in sorted(rows, key=lambda r: (r.received_at, r.seq, r.report_id))
+    ]
 
 
 def _link(connection: Connection, case_id: int | None) -> CaseLink | None:

@@ -2,7 +2,8 @@
 
 Invariants, numbered, checked by tests:
 
-1. `report` holds one row for each (issue_id, revision); its body is the bytes that travelled.
+1. `report` holds one row for each (issue_id, revision); its body is the bytes that travelled. Its
+   sighting names the newest report of an issue, and each the one before it (`report_chain`).
 2. `sighting` holds one row an issue, with the content of its highest revision, in one case.
 3. `case` repeats what lists filter by and count (state, presence, cell, cameras), always written
    in the transaction that changed a sighting, so that a list is one indexed read. Its
@@ -158,7 +159,8 @@ report = Table(
     Column("received_at", UtcDateTime, nullable=False),
     Column("body_sha256", String(64), nullable=False),
     Column("body", LargeBinary, nullable=False),
-    UniqueConstraint("issue_id", "revision"),
+    Column("before_id", RowId),
+    UniqueConstraint("issue_id", "revision").ddl_if(dialect="postgresql"),  # has several writers
 )
 
 
@@ -197,6 +199,7 @@ sighting = Table(
     *_seen(),
     Column("open", Boolean, nullable=False),
     Column("spot", BigInteger),
+    Column("newest_report_id", RowId),
     Index(None, "case_id"),
     # Where duplicates are looked for: open cases only, by the squares around a place.
     Index(

@@ -15,6 +15,7 @@ from central_ingest.store import tables as t
 from central_ingest.store.bulk import insert_rows, is_sqlite, select_rows, update_rows
 from central_ingest.store.database import keep_out, lock_changes
 from central_ingest.store.desk import SHOWN, Desk, HeldCase, HeldSighting
+from central_ingest.store.memory import SeenAgain
 from central_ingest.store.pictures import here_of, part_of
 from central_ingest.store.recurrence import note_recurrences
 from contract.messages import Phase, Severity
@@ -23,18 +24,18 @@ from contract.messages import Phase, Severity
 _RAISED, _CLOSED = Phase.RAISED.value, CaseState.CLOSED.value
 _URGENT, _NORMAL = Severity.URGENT.value, Severity.NORMAL.value
 _REPORT = (
-    "issue_id", "revision", "agent_id", "outbox_id", "seq", "phase", "received_at", "body_sha256",
-    "body",
+    "report_id", "before_id", "issue_id", "revision", "agent_id", "outbox_id", "seq", "phase",
+    "received_at", "body_sha256", "body",
 )  # fmt: skip
 # What every report changes; what is indexed is written only where it changed.
 _SEEN = (
     "category", "severity", "phase", "revision", "first_seen_at", "last_seen_at", "box_xyxyn",
-    "score", "model_name", "model_sha256", "updated_at",
+    "score", "model_name", "model_sha256", "updated_at", "newest_report_id",
 )  # fmt: skip
 # Of these, what a report changes that sees again what is known.
 _AGAIN = (
     "phase", "revision", "last_seen_at", "box_xyxyn", "score", "model_name", "model_sha256",
-    "updated_at",
+    "updated_at", "newest_report_id",
 )  # fmt: skip
 _PLACED = ("lon", "lat", "error_m", "component_id", "component_standard", "spot")
 _IDENTITY = ("issue_id", "case_id", "city", "agent_id", "camera_id", "family", "linked_because")
@@ -55,10 +56,13 @@ class Writes:
 
     def __init__(self, now: datetime) -> None:
         self._now = now
-        self.reports: list[tuple[Report, bytes, str]] = []
+        # Each with its key, and that of the report of its issue that came before it.
+        self.reports: list[tuple[int, int | None, Report, bytes, str]] = []
         self.evidence: list[tuple[UUID, Evidence]] = []
         self.sightings: dict[int, HeldSighting] = {}  # by the integers of their issues' ids
-        self.seen_again: dict[int, Report] = {}  # likewise; the newest report of each
+        # Likewise; the newest report of each.
+        self.seen_again: dict[int, tuple[Report, SeenAgain]] = {}
+        self.late: dict[int, tuple[UUID, HeldSighting | SeenAgain]] = {}  # likewise
         self.proposals: list[tuple[int, int, str]] = []
         self._left: list[tuple[HeldCase, UUID, dict[str, Any]]] = []
         self._decisions: list[tuple[Any, ...]] = []
@@ -87,7 +91,7 @@ class Writes:
         """Remember that a sighting goes on elsewhere: its closed case keeps it as it is now."""
         changed: dict[str, Any] = {}
         if held.report is not None:  # earlier in this batch, so its row does not say so yet
-            changed = dict(zip(_SEEN, self._seen(held), strict=True))
+            changed = dict(zip(_SEEN[:-1], self._seen(held)[:-1], strict=True))
             changed |= dict(zip(_PLACED[:-1], _placed(held)[:-1], strict=True))
         refresh(held.case)
         self._left.append((held.case, held.issue_id, changed))
@@ -107,10 +111,10 @@ class Writes:
     def _write_reports(self, connection: Connection) -> None:
         rows = [
             (
-                report.issue_id, report.revision, report.agent_id, report.outbox_id, report.seq,
-                report.phase.value, self._now, digest, body,
+                report_id, before_id, report.issue_id, report.revision, report.agent_id,
+                report.outbox_id, report.seq, report.phase.value, self._now, digest, body,
             )
-            for report, body, digest in self.reports
+            for report_id, before_id, report, body, digest in self.reports
         ]  # fmt: skip
         insert_rows(connection, t.report, _REPORT, rows)
 
@@ -196,8 +200,10 @@ class Writes:
         update_rows(connection, t.sighting, "issue_id", (*_SEEN, *_PLACED), placed)
         names = ("case_id", "linked_because", "open")
         update_rows(connection, t.sighting, "issue_id", names, moved)
-        again = [self._again(report) for report in self.seen_again.values()]
+        again = [self._again(*one) for one in self.seen_again.values()]
         update_rows(connection, t.sighting, "issue_id", _AGAIN, again)
+        late = [(known.newest_report_id, issue_id) for issue_id, known in self.late.values()]
+        update_rows(connection, t.sighting, "issue_id", ("newest_report_id",), late)
 
     def _seen(self, held: HeldSighting) -> tuple[Any, ...]:
         report = held.report
@@ -206,13 +212,14 @@ class Writes:
         return (
             held.category, held.severity, held.phase, held.revision, held.first_seen_at,
             held.last_seen_at, list(report.box_xyxyn), held.score, report.model_name,
-            report.model_sha256, self._now,
+            report.model_sha256, self._now, held.newest_report_id,
         )  # fmt: skip
 
-    def _again(self, report: Report) -> tuple[Any, ...]:
+    def _again(self, report: Report, again: SeenAgain) -> tuple[Any, ...]:
         return (
             report.phase.value, report.revision, report.last_seen_at, list(report.box_xyxyn),
-            report.score, report.model_name, report.model_sha256, self._now, report.issue_id,
+            report.score, report.model_name, report.model_sha256, self._now,
+            again.newest_report_id, report.issue_id,
         )  # fmt: skip
 
     def _write_evidence(self, connection: Connection, desk: Desk) -> None:

@@ -28,8 +28,12 @@ from central_ingest.store.policy import read_setting, write_setting
 
 
 def test_the_migrations_build_exactly_the_tables(engine: Engine) -> None:
+    def of_this_database(_item: object, name: str, *_: object) -> bool:
+        return engine.dialect.name == "postgresql" or name != "uq_report_issue_id_revision"
+
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection)
+        opts = {"include_object": of_this_database}
+        context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, t.metadata) == []
 
 

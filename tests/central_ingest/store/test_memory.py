@@ -41,6 +41,7 @@ def _only_sqlite(engine: Engine) -> None:
 def batches_of(message: MakeMessage, chance: random.Random) -> list[Batch]:
     """Ten issues of six places, again and again; now and then one of them says something else."""
     said: dict[int, dict[str, Any]] = {}
+    late: Batch = []
     for number in range(2, 12):
         place, camera = divmod(number, 2)
         said[number] = {
@@ -58,9 +59,12 @@ def batches_of(message: MakeMessage, chance: random.Random) -> list[Batch]:
             if chance.random() < 0.1:
                 changes |= chance.choice(CHANGES)
             changes["last_seen_at"] = f"2026-07-01T09:{at:02d}:00.000Z"
-            batch.append(message(number, **changes | {"seq": 100 * number + changes["revision"]}))
+            made = message(number, **changes | {"seq": 100 * number + changes["revision"]})
+            (late if chance.random() < 0.05 else batch).append(made)
         if chance.random() < 0.2:
             batch.append(batch[0])  # once more, as it was
+        if late and chance.random() < 0.3:
+            batch.append(late.pop())
         batches.append(batch)
     return batches
 
@@ -97,7 +101,8 @@ def everything(engine: Engine) -> Any:
         cases = list_cases(connection, states=CaseState, limit=100)
         details = [get_case(connection, case.case_id) for case in cases]
         reports = connection.execute(select(t.report).order_by(t.report.c.report_id)).all()
-        return details, changes_since(connection, 0, 5000), reports
+        chains = connection.execute(select(t.sighting.c.issue_id, t.sighting.c.newest_report_id))
+        return details, changes_since(connection, 0, 5000), reports, sorted(chains.all())
 
 
 @contextmanager
