@@ -49,6 +49,7 @@ __all__ = [
     "open_kept",
     "reading",
     "server_settings",
+    "taking_turn",
     "translated",
     "turn_of",
     "writing",
@@ -220,7 +221,7 @@ def appending(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def _begun(engine: Engine, *, durable: bool = True) -> Iterator[Connection]:
-    with translated(), _turn(engine), engine.connect() as opened:
+    with translated(), taking_turn(engine), engine.connect() as opened:
         connection = opened.execution_options(**{_WRITING: True, _DURABLE: durable})
         with connection.begin():
             yield connection
@@ -232,8 +233,10 @@ def turn_of(database: str | Path) -> Path:
 
 
 @contextmanager
-def _turn(engine: Engine) -> Iterator[None]:
+def taking_turn(engine: Engine) -> Iterator[None]:
     """Wait for one's turn to write into an SQLite file, in whatever process.
+
+    `writing` and `appending` do so by themselves. Raises StoreUnavailable.
 
     SQLite by itself would look again and again, at last every tenth of a second. A lock on a file
     wakes who waits; it ends with its process.

@@ -9,6 +9,10 @@ thousands of scattered pages wait. Here a thread with a connection of its own co
 filing goes on, pass after pass, each with less to do; the few that are left are copied between two
 batches, for the log can only begin anew when all of it was brought over. On PostgreSQL nothing of
 this is needed, and nothing is done.
+
+When all was brought over, no pass follows that a commit could meet: a commit then begins the log
+anew, and SQLite before 3.51.3 may take what it writes there for brought over, too, where a pass is
+just beginning (https://sqlite.org/wal.html#walresetbug). What is lost so, no disk gives back.
 """
 
 import contextlib
@@ -19,8 +23,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from sqlalchemy.pool import PoolProxiedConnection
 
-from central_ingest.errors import StoreError
-from central_ingest.store.database import Engine
+from central_ingest.errors import StoreError, StoreUnavailable
+from central_ingest.store.database import Engine, taking_turn
 
 # A report changes about three pages: at 20,000 reports the log holds some 250 MB. Sooner, pages
 # that change again and again are copied as often, and filing waits for the disk between batches.
@@ -96,7 +100,7 @@ class WriteAheadLog:
             return
         if self._passes is not None and self._passes.done():
             self._passes = None
-            self._last = self._beside.submit(self._bring_over)
+            self._last = self._beside.submit(self._bring_rest)
         elif self._passes is None and self._filed >= self._after_reports:
             self._filed = 0
             self._passes = self._beside.submit(self._bring_most)
@@ -110,17 +114,23 @@ class WriteAheadLog:
     def _bring_most(self) -> None:
         for _ in range(_PASSES_MAX):
             began_s = time.monotonic()
-            self._bring_over()
-            if time.monotonic() - began_s < _QUICK_S:
+            if self._bring_over() or time.monotonic() - began_s < _QUICK_S:
                 return
 
-    def _bring_over(self, how: str = "PASSIVE") -> None:
-        """Copy what is there now.
+    def _bring_rest(self) -> None:
+        """The last pass, while nobody writes, in whatever process."""
+        with contextlib.suppress(StoreUnavailable), taking_turn(self._engine):
+            self._bring_over()
+
+    def _bring_over(self, how: str = "PASSIVE") -> bool:
+        """Copy what is there now; says whether nothing was left.
 
         What cannot be copied, since somebody still reads an older state or the disk is full, is no
         harm: it stays in the log until the next time.
         """
-        if self._own is None:
-            return
-        with contextlib.suppress(sqlite3.Error):
-            self._own.cursor().execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+        if self._own is not None:
+            with contextlib.suppress(sqlite3.Error):
+                query = f"PRAGMA wal_checkpoint({how})"
+                ((busy, pages, brought),) = self._own.cursor().execute(query).fetchall()
+                return not busy and pages == brought
+        return False

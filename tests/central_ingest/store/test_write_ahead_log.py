@@ -13,7 +13,7 @@ import pytest
 
 from central_ingest.errors import StoreError
 from central_ingest.store import write_ahead_log
-from central_ingest.store.database import open_engine, writing
+from central_ingest.store.database import open_engine, taking_turn, writing
 from central_ingest.store.write_ahead_log import WriteAheadLog
 
 
@@ -61,8 +61,9 @@ def test_filing_does_not_wait_for_a_pass_while_the_disk_is_slow(
     log, file = filing(tmp_path / "centre.db", after_reports=1)
     clock, passes_s = [0.0], [5.0, 1.0, 1.0, 0.5, 0.01, 7.0]
 
-    def slow_pass() -> None:
+    def slow_pass() -> bool:
         clock[0] += passes_s.pop(0)
+        return False
 
     monkeypatch.setattr(write_ahead_log.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(log, "_bring_over", slow_pass)
@@ -70,6 +71,34 @@ def test_filing_does_not_wait_for_a_pass_while_the_disk_is_slow(
     assert log._passes is not None
     log._passes.result(20)
     assert passes_s == [7.0]  # the quick one was the last
+    log.stop()
+
+
+def test_no_pass_follows_one_that_left_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, file = filing(tmp_path / "centre.db", after_reports=1)
+    passes, bring_over = [], log._bring_over
+    monkeypatch.setattr(log, "_bring_over", lambda: passes.append(bring_over()) or passes[-1])
+    monkeypatch.setattr(write_ahead_log, "_QUICK_S", 0.0)  # none is
+    file("x")
+    assert log._passes is not None
+    log._passes.result(20)
+    assert passes == [True]
+    log.stop()
+
+
+def test_the_last_pass_waits_for_who_writes(tmp_path: Path) -> None:
+    log, file = filing(tmp_path / "centre.db", after_reports=1)
+    file("x")
+    assert log._passes is not None
+    log._passes.result(20)
+    with taking_turn(log._engine):
+        log.filed(1)
+        assert log._last is not None
+        with pytest.raises(TimeoutError):
+            log._last.result(0.05)
+    log.wait()
     log.stop()
 
 
