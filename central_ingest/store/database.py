@@ -236,10 +236,9 @@ def turn_of(database: str | Path) -> Path:
 def taking_turn(engine: Engine) -> Iterator[None]:
     """Wait for one's turn to write into an SQLite file, in whatever process.
 
-    `writing` and `appending` do so by themselves. Raises StoreUnavailable.
-
-    SQLite by itself would look again and again, at last every tenth of a second. A lock on a file
-    wakes who waits; it ends with its process.
+    `writing` and `appending` do so by themselves. SQLite would look again and again, at last every
+    tenth of a second. A lock on a file wakes who waits; it ends with its process. Raises
+    StoreUnavailable.
     """
     path = engine.url.database
     if engine.dialect.name != "sqlite" or not path:

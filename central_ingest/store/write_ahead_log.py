@@ -21,6 +21,7 @@ import sqlite3
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from sqlalchemy import event
 from sqlalchemy.pool import PoolProxiedConnection
 
 from central_ingest.errors import StoreError, StoreUnavailable
@@ -57,6 +58,9 @@ class WriteAheadLog:
         """
         if self._engine.dialect.name != "sqlite":
             return
+        # A commit would bring over what became much by itself, and wait for the disk.
+        event.listen(self._engine, "connect", _leave_alone)
+        self._engine.dispose()
         self._own = self._engine.raw_connection()
         self._bring_over("FULL")
         path = f"{self._engine.url.database}-wal"
@@ -134,3 +138,7 @@ class WriteAheadLog:
                 ((busy, pages, brought),) = self._own.cursor().execute(query).fetchall()
                 return not busy and pages == brought
         return False
+
+
+def _leave_alone(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA wal_autocheckpoint=0")

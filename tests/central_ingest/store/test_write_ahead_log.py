@@ -74,6 +74,14 @@ def test_filing_does_not_wait_for_a_pass_while_the_disk_is_slow(
     log.stop()
 
 
+def test_no_commit_brings_the_log_over_by_itself(tmp_path: Path) -> None:
+    log, _ = filing(tmp_path / "centre.db")
+    with writing(log._engine) as connection:
+        pages = connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar_one()
+    assert pages == 0
+    log.stop()
+
+
 def test_no_pass_follows_one_that_left_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
