@@ -19,7 +19,7 @@ import tempfile
 import time
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from benchmarks.machine import ROOT, this_machine
 from benchmarks.mqtt_load import Fleet, Recording, agent_name, topic_of
 from benchmarks.site import children_of
 from benchmarks.traffic import MIX, Sent, Traffic, Truth
+from benchmarks.usage import servers, usage_of
 from central_ingest.intake import Delivery, read
 from central_ingest.store.batches import file_batch
 from central_ingest.store.database import (
@@ -152,21 +153,26 @@ def measure(plan: Plan) -> dict[str, Any]:
         fleet.wait_ready()
         working = [pid for one in workers for pid in (one.pid, *children_of(one.pid))]
         watched = {"ingest": working, "broker": [process.pid],
-                   "generator": [os.getpid()], "database": _servers()}  # fmt: skip
-        before = _cpu_seconds(watched)
+                   "generator": [os.getpid()], "database": servers()}  # fmt: skip
+        before = {name: usage_of(pids) for name, pids in watched.items()}
         ledger.begin(time.perf_counter())
         with probing_disk(folder) as syncs_s:
             run = _publish(fleet, load, ledger, plan)
-        watched["database"] = _servers()  # those that were started meanwhile, too
-        used = {name: now_s - before[name] for name, now_s in _cpu_seconds(watched).items()}
+        watched["database"] = servers()  # those that were started meanwhile, too
+        used = {name: usage_of(pids).since(before[name]) for name, pids in watched.items()}
         held, server = _held(engine, plan), server_settings(engine, _SERVER)
         engine.dispose()
         result = _result(plan, run, ledger, held_against(load.truth, len(load.flood), held))
         result["server"] = server
         result["disk_sync_of_4_kb_s"] = _shares(syncs_s)
         result["prefill_per_s"] = round(prefilled)
+        reports = max(run.published, 1)
         result["cpu_us_per_report"] = {
-            name: round(spent_s / max(run.published, 1) * 1e6) for name, spent_s in used.items()
+            name: round(one.cpu_s / reports * 1e6) for name, one in used.items()
+        }
+        result["written_kb_per_report"] = {
+            name: round(used[name].written_bytes / reports / 1024, 2)
+            for name in ("ingest", "database")
         }
     result["bare_subscriber_per_s"] = round(bare_subscriber_per_s(plan.agents))
     return result
@@ -333,30 +339,6 @@ class _Stream:
             ledger.note_sent(agent, seqs[number], now_s)
             fleet.agents[agent].offer(self.recording.packet(number))
         self.sent = max(self.sent, due)
-
-
-def _cpu_seconds(watched: dict[str, list[int]]) -> dict[str, float]:
-    """Processor seconds that these processes have used."""
-    return {name: sum(map(_cpu_of, pids)) for name, pids in watched.items()}
-
-
-def _cpu_of(pid: int) -> float:
-    """Of a process and of those children of it that have ended; one that ended is its parent's."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return 0.0
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-
-
-def _servers() -> list[int]:
-    """The processes of a PostgreSQL on this machine."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/comm"):
-        with suppress(OSError):  # it ended meanwhile
-            if path.read_text().strip() == "postgres":
-                found.append(int(path.parent.name))
-    return found
 
 
 def _held(engine: Engine, plan: Plan) -> dict[str, int]:

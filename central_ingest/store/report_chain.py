@@ -1,9 +1,8 @@
 """An issue's reports: its sighting names the one that came last, each names the one before it.
 
-A report is looked for seldom: when it comes again, or when somebody looks at its case. An index by
-issue would change a page of its own for each report, which is more than a quarter of all that
-SQLite writes; the chain is written with rows that are written anyway. A report's key is higher than
-that of the one before it, so that every chain ends.
+A report is looked for seldom: when it comes again, or when somebody looks at its case. For an index
+by issue, SQLite would change one page more for each report; the chain is written with rows that
+change anyway. A report's key is higher than that of the one before it, so every chain ends.
 """
 
 import json
