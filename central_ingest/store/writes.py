@@ -200,7 +200,8 @@ class Writes:
         update_rows(connection, t.sighting, "issue_id", (*_SEEN, *_PLACED), placed)
         names = ("case_id", "linked_because", "open")
         update_rows(connection, t.sighting, "issue_id", names, moved)
-        again = [self._again(*one) for one in self.seen_again.values()]
+        # By their keys: what was raised together lies together, and is changed together.
+        again = [self._again(*self.seen_again[number]) for number in sorted(self.seen_again)]
         update_rows(connection, t.sighting, "issue_id", _AGAIN, again)
         late = [(known.newest_report_id, issue_id) for issue_id, known in self.late.values()]
         update_rows(connection, t.sighting, "issue_id", ("newest_report_id",), late)
