@@ -463,12 +463,12 @@ class Desk:
 
     def _read_digests(self, reports: Iterable[Report]) -> None:
         """Identities that may be held already: those of no higher revision than their sighting."""
-        pairs = [
+        pairs = {
             (held.newest_report_id, report.revision)
             for report in reports
             if (held := self.sighting(report.issue_id.int)) is not None
             and report.revision <= held.revision
-        ]
+        }
         self.digests = digests_of(self._connection, pairs)
 
     def _read_official(self, new: Iterable[Report]) -> None:

@@ -15,19 +15,26 @@ from sqlalchemy import Connection, Row, func, select, text
 from central_ingest.store import tables as t
 from central_ingest.store.bulk import is_sqlite
 
-# From the newest report of an issue back to the revision that is asked for.
+# What comes again came lately: most walks end after a few steps. Of what lies further back, the
+# whole chain is read once for all that is asked of it: else a flood would walk it each time.
+_NEAR = 50
+# From the newest report of an issue back to the revision that is asked for; 0 for all of them.
 _WALK = (
-    "WITH RECURSIVE walk(report_id, asked) AS (SELECT * FROM %s"
-    " UNION ALL SELECT report.before_id, walk.asked FROM walk"
-    " JOIN report ON report.report_id = walk.report_id"
-    " WHERE report.revision <> walk.asked AND report.before_id IS NOT NULL)"
-    " SELECT report.issue_id, report.revision, report.body_sha256 FROM walk"
-    " JOIN report ON report.report_id = walk.report_id AND report.revision = walk.asked"
+    "WITH RECURSIVE walk(newest, asked, report_id, steps) AS ({asked}"
+    " UNION ALL SELECT walk.newest, walk.asked, report.before_id, walk.steps + 1 FROM walk"
+    " JOIN report ON report.report_id = walk.report_id WHERE report.revision <> walk.asked"
+    " AND report.before_id IS NOT NULL AND (walk.asked = 0 OR walk.steps < {near}))"
+    " SELECT walk.newest, report.issue_id, report.revision, report.body_sha256 FROM walk"
+    " JOIN report ON report.report_id = walk.report_id AND walk.asked IN (0, report.revision)"
 )
-_WALK_SQLITE = _WALK % (
-    "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
+_ASKED_SQLITE = (
+    "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),"
+    " json_extract(value, '$[0]'), 1 FROM json_each(?)"
 )
-_WALK_POSTGRESQL = _WALK % "unnest(%b::BIGINT[], %b::BIGINT[])"
+_ASKED_POSTGRESQL = (
+    "SELECT newest, asked, newest, 1"
+    " FROM unnest(%b::BIGINT[], %b::BIGINT[]) AS given(newest, asked)"
+)
 _NEXT = text(
     "SELECT nextval(pg_get_serial_sequence('report', 'report_id')) FROM generate_series(1, :many)"
 )
@@ -42,21 +49,34 @@ def new_ids(connection: Connection, many: int) -> Iterator[int]:
 
 
 def digests_of(
-    connection: Connection, asked: Sequence[tuple[int | None, int]]
+    connection: Connection, asked: Collection[tuple[int | None, int]]
 ) -> dict[tuple[int, int], str]:
-    """The SHA-256 of the bodies of those of these reports that are held.
+    """The SHA-256 of the bodies of those of these reports that are held, and perhaps of others.
 
     Asked are pairs of the newest report of an issue and a revision; found are they by the integer
     of the issue's id and the revision.
     """
-    if not asked:
-        return {}
+    rows = _walk(connection, asked)
+    seen = {(row[0], row[2]) for row in rows}
+    far = {newest for newest, revision in asked if (newest, revision) not in seen}
+    rows += _walk(connection, [(newest, 0) for newest in far])
     if is_sqlite(connection):
-        found = connection.exec_driver_sql(_WALK_SQLITE, (json.dumps(asked),))
-        return {(int(row[0], 16), row[1]): row[2] for row in found}
-    newest, revisions = zip(*asked, strict=True)
-    found = connection.exec_driver_sql(_WALK_POSTGRESQL, (list(newest), list(revisions)))
-    return {(row[0].int, row[1]): row[2] for row in found}
+        return {(int(row[1], 16), row[2]): row[3] for row in rows}
+    return {(row[1].int, row[2]): row[3] for row in rows}
+
+
+def _walk(
+    connection: Connection, asked: Collection[tuple[int | None, int]]
+) -> list[tuple[Any, ...]]:
+    """Newest report, issue, revision and digest of what was found."""
+    if not asked:
+        return []
+    given: tuple[Any, ...] = tuple(map(list, zip(*asked, strict=True)))
+    statement = _ASKED_POSTGRESQL
+    if is_sqlite(connection):
+        statement, given = _ASKED_SQLITE, (json.dumps(list(asked)),)
+    walk = _WALK.format(asked=statement, near=_NEAR)
+    return [tuple(row) for row in connection.exec_driver_sql(walk, given)]
 
 
 def kept_of(connection: Connection, issue_ids: Collection[UUID]) -> Sequence[Row[Any]]:

@@ -1,23 +1,23 @@
 """An issue's reports are found from its sighting, in whatever order and through whomever they came."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 from alembic import command
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from central_ingest.intake import Readable, Unreadable
-from central_ingest.store import database
+from central_ingest.store import database, report_chain
 from central_ingest.store import tables as t
 from central_ingest.store.batches import file_batch
 from central_ingest.store.database import Engine, reading
 from central_ingest.store.filing import FilingRules
 from central_ingest.store.memory import Memory
-from central_ingest.store.report_chain import digests_of, kept_of
+from central_ingest.store.report_chain import kept_of
 
 NOW = datetime(2026, 7, 1, 8, 30, 10, tzinfo=UTC)
 RULES = FilingRules()
@@ -74,6 +74,28 @@ def test_what_came_long_ago_is_known_when_it_comes_again(
     assert outcomes == {("updated", "repeated"): 1, ("unreadable", "quarantined"): 1}
 
 
+def test_what_lies_far_back_is_looked_for_once_however_much_is_asked_of_it(
+    engine: Engine, message: MakeMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_chain, "_NEAR", 3)
+    revisions = [1, 2, *range(4, 21)]
+    file_batch(engine, [said(message, 1, revision) for revision in revisions], RULES, NOW)
+    walked: list[int] = []
+    walk = report_chain._walk
+
+    def spy(connection: Connection, asked: Collection[tuple[int | None, int]]) -> Any:
+        walked.append(len(asked))
+        return walk(connection, asked)
+
+    monkeypatch.setattr(report_chain, "_walk", spy)
+    again = [said(message, 1, revision) for revision in (1, 2, 3, 4, 19)]
+    outcomes = file_batch(engine, again, RULES, NOW).outcomes
+    assert outcomes == {
+        ("raised", "repeated"): 1, ("updated", "repeated"): 3, ("updated", "late"): 1,
+    }  # fmt: skip
+    assert walked == [5, 1]
+
+
 def test_what_came_late_is_known_when_it_comes_again(engine: Engine, message: MakeMessage) -> None:
     for revision in (1, 5, 3):
         file_batch(engine, [said(message, 1, revision)], RULES, NOW)
@@ -89,11 +111,6 @@ def test_what_another_worker_filed_late_stays_in_the_chain(
     for revision, memory in ((1, mine), (3, mine), (2, other), (4, mine)):
         file_batch(engine, [said(message, 1, revision)], RULES, NOW, memory=memory)
     assert revisions_of(engine, 1) == [1, 2, 3, 4]
-
-
-def test_nothing_is_looked_for_where_nothing_is_asked(engine: Engine) -> None:
-    with reading(engine) as connection:
-        assert digests_of(connection, []) == {}
 
 
 def test_a_database_of_before_gets_the_same_chains(engine: Engine, message: MakeMessage) -> None:
