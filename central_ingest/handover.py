@@ -29,7 +29,7 @@ class _Raw(Struct, frozen=True, gc=False, array_like=True, tag=2):
     properties: dict[str, str]
 
 
-class Batch(Struct, frozen=True, gc=False, array_like=True):
+class Batch(Struct, frozen=True, gc=False):
     """Messages that were taken together; by its `number` they are acknowledged together.
 
     `passed_over` of them are not among `messages`: their agents pour in too much.
@@ -37,7 +37,15 @@ class Batch(Struct, frozen=True, gc=False, array_like=True):
 
     number: int
     passed_over: int
-    messages: tuple[_Read | _Raw, ...]
+    messages: list[Readable | Unreadable]
+
+
+class _Handed(Struct, frozen=True, gc=False, array_like=True):
+    """A batch as its bytes tell it."""
+
+    number: int
+    passed_over: int
+    messages: list[_Read | _Raw]
 
 
 class _Packed(Struct, frozen=True, gc=False, array_like=True):
@@ -78,7 +86,7 @@ class Send(Struct, frozen=True, gc=False, array_like=True, tag=2):
 
 
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
-_batch = msgspec.msgpack.Decoder(Batch)
+_handed = msgspec.msgpack.Decoder(_Handed)
 _told: msgspec.msgpack.Decoder[Ready | State] = msgspec.msgpack.Decoder(Ready | State)
 _asked: msgspec.msgpack.Decoder[Acknowledge | Send | Next] = msgspec.msgpack.Decoder(
     Acknowledge | Send | Next
@@ -100,24 +108,21 @@ def encode_batch(number: int, passed_over: int, packed: list[msgspec.Raw]) -> by
     return _encode(_Packed(number, passed_over, packed))
 
 
-def messages_of(batch: Batch, body_max_bytes: int) -> list[Readable | Unreadable]:
-    """The batch's messages, ready to be filed."""
-    return [
-        Readable(Delivery(one.topic, one.body), address_of(one.topic), one.report, one.sha256)
-        if isinstance(one, _Read)
-        else read(Delivery(one.topic, one.body, one.properties), body_max_bytes)
-        for one in batch.messages
-    ]
-
-
 def encode(told: Ready | State | Acknowledge | Send | Next) -> bytes:
     """The bytes of what is told or asked."""
     return _encode(told)
 
 
-def decode_batch(data: memoryview) -> Batch:
-    """The batch of these bytes. Raises msgspec.DecodeError."""
-    return _batch.decode(data)
+def decode_batch(data: memoryview, body_max_bytes: int) -> Batch:
+    """The batch of these bytes, its messages ready to be filed. Raises msgspec.DecodeError."""
+    handed = _handed.decode(data)
+    messages = [
+        Readable(Delivery(one.topic, one.body), address_of(one.topic), one.report, one.sha256)
+        if isinstance(one, _Read)
+        else read(Delivery(one.topic, one.body, one.properties), body_max_bytes)
+        for one in handed.messages
+    ]
+    return Batch(handed.number, handed.passed_over, messages)
 
 
 def decode_told(data: bytes) -> Ready | State:

@@ -15,7 +15,7 @@ import prometheus_client as prometheus
 from central_ingest.clock import Now
 from central_ingest.config import IngestSettings
 from central_ingest.errors import StoreUnavailable
-from central_ingest.handover import Batch, messages_of
+from central_ingest.handover import Batch
 from central_ingest.ingest_metrics import IngestMetrics
 from central_ingest.intake import Readable, Unreadable
 from central_ingest.reader import Reader
@@ -92,7 +92,7 @@ class Ingest:
         self._leave(name)
 
     def _work(self, batch: Batch, stopping: threading.Event) -> None:
-        messages = messages_of(batch, self._settings.body_max_bytes)
+        messages = batch.messages
         self._wal.wait()
         with self._metrics.commit_s.time():
             filed = self._commit(messages, stopping)
@@ -102,7 +102,7 @@ class Ingest:
         taken = len(messages) + batch.passed_over
         self._telling.add(Committed(batch.number, taken, filed.told, time.monotonic()))
         captured_s = [
-            one.message.captured_at.timestamp()
+            one.message.captured_s
             for one in messages
             if isinstance(one, Readable) and isinstance(one.message, Report)
         ]

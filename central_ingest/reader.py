@@ -20,6 +20,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from queue import Empty, Queue
@@ -134,11 +135,12 @@ class Reader:
             self._asks.send_bytes(encode(asked))
 
     def _take_in(self) -> None:
+        decode = partial(decode_batch, body_max_bytes=self._settings[-1].body_max_bytes)
         try:
             while True:
                 told = decode_told(self._told.recv_bytes())
                 if isinstance(told, Ready):
-                    self._batches.put(self._memory.read(told.size_bytes, decode_batch))
+                    self._batches.put(self._memory.read(told.size_bytes, decode))
                 else:
                     self.connected, self.detail = told.connected, told.detail
         except EOFError:

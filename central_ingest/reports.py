@@ -42,7 +42,11 @@ class Evidence(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Report(Struct, frozen=True, gc=False, array_like=True):
-    """An issue as one camera sees it now. `clock_offset_s` is 0 where the agent knows none."""
+    """An issue as one camera sees it now.
+
+    `captured_s` is when the frame was taken, in seconds since 1970 by the agent's clock;
+    `clock_offset_s` is 0 where the agent knows none.
+    """
 
     city: str
     agent_id: str
@@ -57,7 +61,7 @@ class Report(Struct, frozen=True, gc=False, array_like=True):
     severity: Severity
     first_seen_at: datetime
     last_seen_at: datetime
-    captured_at: datetime
+    captured_s: float
     clock_offset_s: float
     box_xyxyn: tuple[float, float, float, float]
     score: float
@@ -88,7 +92,7 @@ def report_of(said: IssueReport | QuickReport) -> Report:
         said.severity,
         said.first_seen_at,
         said.last_seen_at,
-        said.captured_at,
+        said.captured_at.timestamp(),
         said.clock.offset_s if said.clock.synced else 0.0,
         said.box_xyxyn,
         said.score,

@@ -22,8 +22,9 @@ _FAMILIES = {family: number for number, family in enumerate(Family)}
 def spot(place: Place, family: Family, *, coarse: bool) -> int:
     """The number of the square that `place` lies in."""
     size_m = COARSE_M if coarse else FINE_M
-    row = math.floor(EARTH_RADIUS_M * math.radians(place.lat) / size_m)
-    return _number(family, coarse, row, _column(place.lon, 0.0, row, size_m))
+    north_m, east_m = _metres(place)
+    row = math.floor(north_m / size_m)
+    return _number(family, coarse, row, math.floor(east_m * _scale(row, size_m) / size_m))
 
 
 def spot_of(place: Place | None, family: Family, rules: DuplicateRules) -> int | None:
@@ -36,12 +37,15 @@ def spot_of(place: Place | None, family: Family, rules: DuplicateRules) -> int |
 def spots_around(place: Place, family: Family, radius_m: float, *, coarse: bool) -> Iterator[range]:
     """The numbers of all squares that reach into `radius_m` around `place`, row by row."""
     size_m = COARSE_M if coarse else FINE_M
-    north_m = EARTH_RADIUS_M * math.radians(place.lat)
+    north_m, east_m = _metres(place)
     first = math.floor((north_m - radius_m) / size_m)
     last = math.floor((north_m + radius_m) / size_m)
+    # What lies on the edge of a search may be a hair wider at the row's middle than at the place.
+    reach_m = radius_m * 1.001 + 0.01
     for row in range(first, last + 1):
-        west = _column(place.lon, -radius_m, row, size_m)
-        east = _column(place.lon, radius_m, row, size_m)
+        middle_m = east_m * _scale(row, size_m)
+        west = math.floor((middle_m - reach_m) / size_m)
+        east = math.floor((middle_m + reach_m) / size_m)
         number = _number(family, coarse, row, west)
         yield range(number, number + east - west + 1)
 
@@ -59,13 +63,9 @@ def near(place: Place, family: Family, rules: DuplicateRules) -> Iterator[range]
     yield from spots_around(place, family, wide_m, coarse=True)
 
 
-def _column(lon: float, east_m: float, row: int, size_m: float) -> int:
-    scale = _scale(row, size_m)
-    # What lies on the edge of a search may be a hair wider at the row's middle than at the place.
-    margin_m = math.copysign(0.01, east_m) if east_m else 0.0
-    return math.floor(
-        (EARTH_RADIUS_M * math.radians(lon) * scale + east_m * 1.001 + margin_m) / size_m
-    )
+def _metres(place: Place) -> tuple[float, float]:
+    """North, and at the equator east, of where latitude and longitude are 0."""
+    return EARTH_RADIUS_M * math.radians(place.lat), EARTH_RADIUS_M * math.radians(place.lon)
 
 
 @lru_cache(maxsize=4096)

@@ -5,7 +5,7 @@ Everything is read before anything is decided, decided on plain values, and writ
 thousand.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -272,6 +272,7 @@ class Desk:
         # By the integers of issues' ids: those tell their hash a lot sooner than the ids.
         self.known: dict[int, HeldSighting] = {}
         self.seen_again: dict[int, SeenAgain] = {}
+        self._read_again: dict[int, SeenAgain] = {}  # those of them that were not remembered
         self.cases: dict[int, HeldCase] = {}
         self.digests: dict[tuple[int, int], str] = {}
         self.evidence_here: frozenset[str] = frozenset()
@@ -284,38 +285,42 @@ class Desk:
 
     def gather(self, reports: Collection[Report]) -> None:
         """Read everything that these reports may need."""
-        there = self._read_issues(reports)
+        told: dict[int, list[Report]] = {}
+        for report in reports:
+            told.setdefault(report.issue_id.int, []).append(report)
+        there = self._read_issues(told)
         # What comes back after its case was closed is placed anew.
-        back = {report.issue_id.int for report in reports if self._comes_back(report)}
-        new = [one for one in reports if one.issue_id.int not in there]
-        placed = [*new, *(one for one in reports if one.issue_id.int in back)] if back else new
-        held = frozenset(self.known) - back
-        self.placed = len({one.issue_id.int for one in placed})
+        back = {number for number in self.known.keys() & told if self._comes_back(told[number])}
+        new = (told.keys() - there) | back
+        placed = list(chain.from_iterable(told[number] for number in new))
+        held = self.known.keys() - back
+        self.placed = len(new)
         self._read_around(placed)
         if neighbours := self.known.keys() - held:
             self._read_apart([self.known[number].issue_id for number in neighbours])
         # Whose case was read whole for the sake of others is treated as all of that case are.
         for number in self.seen_again.keys() & self.known.keys():
             del self.seen_again[number]
-        self._read_digests(reports)
+        self._read_digests(told)
         self._read_official(placed)
         asked = {named.sha256 for report in reports for named in report.evidence}
         self.evidence_here = here_of(self._connection, asked)
 
-    def _comes_back(self, report: Report) -> bool:
-        held = self.known.get(report.issue_id.int)
-        return held is not None and comes_back(held, report, self._rules)
+    def _comes_back(self, reports: Sequence[Report]) -> bool:
+        held = self.known[reports[0].issue_id.int]
+        return any(comes_back(held, report, self._rules) for report in reports)
 
     def about_to_commit(self) -> None:
         """Last thing in a transaction: what others change from here on is news."""
         if self._memory is not None:
             self._newest_change = newest_change(self._connection)
 
-    def remember(self, changed: Collection[int]) -> None:
-        """After the commit: keep what the next batch may ask for; `changed` are its cases."""
+    def remember(self, changed: Callable[[int], bool]) -> None:
+        """After the commit: keep what the next batch may ask for; `changed` tells its cases."""
         if self._memory is None:
             return
-        kept, gone = dict(self.seen_again), []
+        kept = {n: again for n, again in self._read_again.items() if n in self.seen_again}
+        gone = []
         for number, held in self.known.items():
             if held.report is not None and _shown_whole(held, held.report):
                 pictured = held.case.still_sha256 is not None
@@ -323,7 +328,7 @@ class Desk:
                 kept[number] = SeenAgain.of(
                     held.report, held.case.case_id, newest, pictured=pictured
                 )
-            elif held.report is not None or held.case.case_id in changed:
+            elif held.report is not None or changed(held.case.case_id):
                 gone.append(number)
         self._memory.committed(kept, gone, self._newest_change)
 
@@ -338,19 +343,17 @@ class Desk:
         self.cases.clear()
         self.known.clear()
         self.seen_again.clear()
+        self._read_again.clear()
 
     def read_cases(self, case_ids: Iterable[int]) -> None:
         """Read these cases whole, for what people do with them."""
         self._read("case_id {keys}", set(case_ids))
 
-    def _read_issues(self, reports: Iterable[Report]) -> Collection[int]:
+    def _read_issues(self, told: Mapping[int, Sequence[Report]]) -> set[int]:
         """Read the sightings of these issues, with their whole cases where a report changes those.
 
-        Returns the integers of the issues that are there.
+        `told` has the reports of each, by the integer of its id; returned are those that are there.
         """
-        told: dict[int, list[Report]] = {}
-        for report in reports:
-            told.setdefault(report.issue_id.int, []).append(report)
         there = self._recall(told)
         ids = [of_one[0].issue_id for number, of_one in told.items() if number not in there]
         whole, beside = set(), (t.case, _CASE_BRIEFLY, "case_id")
@@ -359,7 +362,7 @@ class Desk:
             number, case_id = row[0].int, row[1]
             there.add(number)
             if all(_changes_nothing(row[4:], report) for report in told[number]):
-                self.seen_again[number] = SeenAgain.of(
+                self.seen_again[number] = self._read_again[number] = SeenAgain.of(
                     told[number][0], case_id, row[2:4], pictured=row[_STILL] is not None
                 )
             else:
@@ -461,13 +464,14 @@ class Desk:
         rows = select_rows(self._connection, t.cannot_link, names, "issue_id {keys}", issue_ids)
         self.apart = frozenset(frozenset(row) for row in rows)
 
-    def _read_digests(self, reports: Iterable[Report]) -> None:
+    def _read_digests(self, told: Mapping[int, Sequence[Report]]) -> None:
         """Identities that may be held already: those of no higher revision than their sighting."""
         pairs = {
             (held.newest_report_id, report.revision)
+            for number, reports in told.items()
+            if (held := self.sighting(number)) is not None
             for report in reports
-            if (held := self.sighting(report.issue_id.int)) is not None
-            and report.revision <= held.revision
+            if report.revision <= held.revision
         }
         self.digests = digests_of(self._connection, pairs)
 

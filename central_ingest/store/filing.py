@@ -106,15 +106,17 @@ class Filing:
         Raises ConflictingReport when the same issue and revision came with another body, or the
         issue is of another agent, camera or family: the first one stands. Nothing has changed then.
         """
-        number = report.issue_id.int
-        key = (number, report.revision)
-        if (held := self.desk.digests.get(key)) is not None:
-            return _repeated(report, held, digest)
-        known = self.desk.sighting(number)
-        if known is not None:
+        number, revision = report.issue_id.int, report.revision
+        known, before_id = self.desk.sighting(number), None
+        # What is newer than all that is held cannot have come before.
+        if known is not None and revision <= known.revision:
+            held = self.desk.digests.get((number, revision))
+            if held is not None:
+                return _repeated(report, held, digest)
+        if isinstance(known, HeldSighting):  # else it was compared before
             _check_continuity(known, report)
-        self.desk.digests[key] = digest
-        report_id, before_id = next(self._report_ids), None
+        self.desk.digests[number, revision] = digest
+        report_id = next(self._report_ids)
         if known is not None:
             before_id, known.newest_report_id = known.newest_report_id, report_id
         self.writes.reports.append((report_id, before_id, report, body, digest))
@@ -122,7 +124,7 @@ class Filing:
             self.writes.evidence += [(report.issue_id, named) for named in report.evidence]
         if known is None:
             return self._place(self._held(report, report_id), report)
-        if report.revision < known.revision:
+        if revision < known.revision:
             self._show_late(known, report)
             return Outcome.LATE
         if isinstance(known, SeenAgain):
@@ -141,7 +143,7 @@ class Filing:
 
     def committed(self) -> None:
         """After the commit: keep for the next batch what it may ask for, let go of the rest."""
-        self.desk.remember(self.writes.changed)
+        self.desk.remember(self.writes.changes)
         self.desk.clear()
 
     def _see_again(self, again: SeenAgain, report: Report) -> None:
@@ -337,7 +339,7 @@ def _repeated(report: Report, held: str, digest: str) -> Outcome:
     return Outcome.REPEATED
 
 
-def _check_continuity(known: HeldSighting | SeenAgain, report: Report) -> None:
+def _check_continuity(known: HeldSighting, report: Report) -> None:
     """An issue keeps its agent, camera and family for its whole life."""
     said = report.agent_id, report.camera_id, report.family
     if (known.agent_id, known.camera_id, known.family) == said:

@@ -67,7 +67,7 @@ class Writes:
         self._left: list[tuple[HeldCase, UUID, dict[str, Any]]] = []
         self._decisions: list[tuple[Any, ...]] = []
         self._touched: dict[int, HeldCase] = {}
-        self._changes: dict[tuple[int, str], None] = {}
+        self._changes: dict[str, dict[int, None]] = {}  # kind → cases
 
     def touch(self, case: HeldCase, kind: str) -> None:
         """Remember that a case changed: what lists show of it is written again."""
@@ -76,12 +76,13 @@ class Writes:
 
     def note(self, case_id: int, kind: str) -> None:
         """Remember a change for everybody who follows, once a batch and kind."""
-        self._changes[case_id, kind] = None
+        if (cases := self._changes.get(kind)) is None:
+            cases = self._changes[kind] = {}
+        cases[case_id] = None
 
-    @property
-    def changed(self) -> set[int]:
-        """The cases that somebody who follows hears of."""
-        return {case_id for case_id, _ in self._changes}
+    def changes(self, case_id: int) -> bool:
+        """Whether somebody who follows hears of this case."""
+        return any(case_id in cases for cases in self._changes.values())
 
     def decide(self, case: HeldCase, who: str, action: str, detail: str) -> None:
         """Remember what the centre itself did with a case."""
@@ -251,7 +252,9 @@ class Writes:
         decided = ("case_id", "at", "who", "action", "reason", "detail")
         insert_rows(connection, t.decision, decided, self._decisions)
         lock_changes(connection)
-        changes = [(case_id, kind, self._now) for case_id, kind in self._changes]
+        changes = [
+            (case_id, kind, self._now) for kind, cases in self._changes.items() for case_id in cases
+        ]
         insert_rows(connection, t.change, ("case_id", "kind", "at"), changes)
 
 

@@ -19,7 +19,6 @@ from central_ingest.handover import (
     decode_told,
     encode,
     encode_batch,
-    messages_of,
     pack,
 )
 from central_ingest.intake import Delivery, Readable, Unreadable, read
@@ -39,9 +38,9 @@ BARE = {"position": None, "cells": [], "component": None, "evidence": []}
 def crossed(*deliveries: Delivery) -> list[Readable | Unreadable]:
     packed = [pack(one, LIMIT) for one in deliveries]
     data = encode_batch(7, 2, packed)
-    batch = decode_batch(memoryview(data))
+    batch = decode_batch(memoryview(data), LIMIT)
     assert (batch.number, batch.passed_over) == (7, 2)
-    return messages_of(batch, LIMIT)
+    return batch.messages
 
 
 def known(one: Readable | Unreadable) -> tuple[Any, ...]:

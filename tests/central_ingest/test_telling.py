@@ -177,7 +177,7 @@ def test_receipts_of_an_ended_connection_are_not_sent() -> None:
 
 def batch(number: int, messages: Sequence[Readable | Unreadable]) -> Batch:
     packed = [pack(one.delivery, 1 << 18) for one in messages]
-    return decode_batch(memoryview(encode_batch(number, 0, packed)))
+    return decode_batch(memoryview(encode_batch(number, 0, packed)), 1 << 18)
 
 
 @contextmanager
