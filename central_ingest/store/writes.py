@@ -76,9 +76,7 @@ class Writes:
 
     def note(self, case_id: int, kind: str) -> None:
         """Remember a change for everybody who follows, once a batch and kind."""
-        if (cases := self._changes.get(kind)) is None:
-            cases = self._changes[kind] = {}
-        cases[case_id] = None
+        self._changes.setdefault(kind, {})[case_id] = None
 
     def changes(self, case_id: int) -> bool:
         """Whether somebody who follows hears of this case."""
