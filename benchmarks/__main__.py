@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import demo as demo_module
-from benchmarks import events_run, health_trials
+from benchmarks import events_run, health_trials, ingest_figures
 from benchmarks import ingest as ingest_module
 from benchmarks import masking as masking_module
 from benchmarks.broker import BrokerError
@@ -167,20 +167,21 @@ def ingest(  # noqa: PLR0913 -- one parameter an option
     database: Annotated[
         str | None, typer.Option(help="URL of an empty PostgreSQL; absent: SQLite")
     ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="so often; that in the middle is told")] = 1,
     check: Annotated[bool, typer.Option("--check", help="fail below the floors")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
 ) -> None:
     """Measure how fast the centre takes reports in, with duplicates, to the receipt."""
     plan = ingest_module.Plan(rate, seconds, agents, workers, open_cases, flood, database)
     try:
-        result = ingest_module.measure(plan)
+        result = ingest_module.measure_often(plan, runs)
     except (ingest_module.IngestBenchError, BrokerError) as error:
         print(f"ingest: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
-    print(ingest_module.summary(result))
+    print(ingest_figures.summary(result))
     if json_file:
         json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
-    if check and (complaint := ingest_module.failed(result)):
+    if check and (complaint := ingest_figures.failed(result)):
         print(f"ingest: {complaint}", file=sys.stderr)
         raise typer.Exit(1)
 

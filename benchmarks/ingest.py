@@ -27,6 +27,7 @@ from typing import Any
 
 from benchmarks import broker
 from benchmarks.disk_probe import probing_disk
+from benchmarks.ingest_figures import middle
 from benchmarks.machine import ROOT, this_machine
 from benchmarks.mqtt_load import Fleet, Recording, agent_name, topic_of
 from benchmarks.site import children_of
@@ -45,8 +46,6 @@ from central_ingest.store.filing import FilingRules
 from central_ingest.store.fleet import list_workers
 from central_ingest.store.queries import count_everything, count_reports_of
 
-FLOORS = Path(__file__).parent / "ingest_floors.json"
-FLOOD_RATIO_MAX = 2.0
 _BODY_MAX = 1 << 18
 _SERVER = (
     "server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size",
@@ -232,6 +231,9 @@ def _open(folder: Path, plan: Plan) -> Engine:
     (folder / "data").mkdir()
     engine = open_engine(plan.database_url or f"sqlite:///{folder / 'data' / 'centre.db'}")
     migrate(engine)
+    with reading(engine) as connection:
+        if count_everything(connection)["reports"]:
+            raise IngestBenchError("the database holds reports already; an empty one is needed")
     return engine
 
 
@@ -441,40 +443,11 @@ def bare_subscriber_per_s(agents: int, messages: int = 100_000) -> float:
     return per_s
 
 
-def summary(result: dict[str, Any]) -> str:
-    """One line for people."""
-    late, cpu = result["report_to_receipt_s"], result["cpu_us_per_report"]
-    said = (
-        f"{result['plan']['database']}, {result['plan']['agents']} agents, "
-        f"{result['plan']['workers']} workers: {result['committed_per_s']} reports/s committed of "
-        f"{result['published_per_s']} published; report to receipt p50 {late['p50']} s, "
-        f"p99 {late['p99']} s; lost {result['lost']}, passed over {result['passed_over']}, doubled "
-        f"{result['doubled_reports']}, cases {result['cases']} of {result['cases_expected']}; "
-        f"processor time a report: ingest "
-        f"{cpu['ingest']} µs, broker {cpu['broker']} µs, generator {cpu['generator']} µs, database "
-        f"server {cpu['database']} µs; bare "
-        f"subscriber {result['bare_subscriber_per_s']}/s, disk "
-        f"{result['disk_sync_of_4_kb_s']['p99']} s (p99) for 4 KB"
-    )
-    if "before_the_flood_s" in result:
-        said += f"; p99 before the flood {result['before_the_flood_s']['p99']} s"
-    return said
+def measure_often(plan: Plan, runs: int) -> dict[str, Any]:
+    """The run whose p99 is in the middle, with what is said of all, in their order.
 
-
-def failed(result: dict[str, Any]) -> str | None:
-    """What lies beyond the floors of `ingest_floors.json`, in words; None when all is well."""
-    floor = json.loads(FLOORS.read_text())[result["plan"]["database"]]
-    late_s = result["report_to_receipt_s"]["p99"]
-    said = []
-    flooded = result["plan"]["flood_per_s"] > 0  # then it is not asked how much can be taken in
-    if not flooded and result["committed_per_s"] < floor["committed_per_s"]:
-        said.append(f"{result['committed_per_s']} reports/s, at least {floor['committed_per_s']}")
-    if late_s > floor["p99_s"]:
-        said.append(f"p99 {late_s} s, at most {floor['p99_s']} s")
-    if result.get("flood_p99_ratio", 0) > FLOOD_RATIO_MAX:
-        said.append(f"a flood makes p99 {result['flood_p99_ratio']} times as long")
-    if result["lost"] or result["doubled_reports"] or result["quarantined"]:
-        said.append("nothing lost, doubled or quarantined was expected")
-    if result["cases"] != result["cases_expected"]:
-        said.append(f"{result['cases']} cases, {result['cases_expected']} expected")
-    return "; ".join(said) or None
+    Of an even number it is the slower one. Raises IngestBenchError.
+    """
+    if runs > 1 and plan.database_url:
+        raise IngestBenchError("each run needs an empty PostgreSQL; run it once a database")
+    return middle([measure(plan) for _ in range(runs)])

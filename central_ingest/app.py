@@ -250,12 +250,13 @@ def serve(
 ) -> None:
     """Answer people until told to stop; `ingest_command` is kept running, `say` told when ready.
 
-    `prepare` is called, and the policy put into force, once the port is ours: what is refused
-    changes nothing that a running centre goes by. Raises RefusedToStart.
+    The database is brought to this version, `prepare` called, and the policy put into force, once
+    the port is ours: what is refused changes nothing that a running centre goes by. Raises
+    RefusedToStart.
     """
-    engine = open_database(settings)
-    refuse_unsafe(settings, engine)
     with _listen(settings) as listening:
+        engine = open_database(settings)
+        refuse_unsafe(settings, engine)
         prepare(engine)
         _serve(settings, engine, listening, ingest_command, say)
 

@@ -4,7 +4,10 @@ Elliptic curve P-256, X.509 version 3. The CA's key stays in its folder, which o
 an agent's key is made here once, travels in its enrolment and is kept nowhere else.
 """
 
-from collections.abc import Sequence
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -16,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from central_ingest.errors import AuthorityError
-from central_ingest.private_files import write_private
+from central_ingest.private_files import NewFiles
 
 VALID_DAYS = 20 * 365  # the CA; what it signs ends no later
 KEY, CERTIFICATE = "ca.key", "ca.pem"
@@ -50,7 +53,8 @@ class Authority:
         self._key_path, self._path = folder / KEY, folder / CERTIFICATE
         try:
             if not self._path.exists():
-                self._make(folder)
+                with _alone(folder):
+                    self._make_once()
             self.pem = self._path.read_text("ascii")
             key = serialization.load_pem_private_key(self._key_path.read_bytes(), None)
             self._certificate = x509.load_pem_x509_certificate(self.pem.encode())
@@ -114,8 +118,9 @@ class Authority:
     def _authority_identifier(self) -> x509.AuthorityKeyIdentifier:
         return x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
 
-    def _make(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def _make_once(self) -> None:
+        if self._path.exists():  # another command made it meanwhile
+            return
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Gridwatch CA")])
         now = datetime.now(UTC)
@@ -129,8 +134,21 @@ class Authority:
             .add_extension(identifier, critical=False)
             .sign(key, hashes.SHA256())
         )
-        write_private(self._key_path, _key_pem(key))
-        self._path.write_bytes(made.public_bytes(_PEM))
+        with NewFiles() as files:
+            files.put(self._key_path, _key_pem(key))
+            files.put(self._path, made.public_bytes(_PEM).decode())
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Make the folder; another command that does so at the same time waits here."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 def _builder(

@@ -24,7 +24,7 @@ from central_ingest.authority import CERTIFICATE, KEY
 from central_ingest.errors import NotFound, RefusedToStart
 from central_ingest.evidence import EvidenceStore, Upload
 from central_ingest.store.database import Engine, open_engine, open_kept, reading, turn_of
-from central_ingest.store.moving import copy_database, count_rows
+from central_ingest.store.moving import copy_database, count_rows, refuse_filled
 from central_ingest.store.pictures import Picture, all_pictures
 from contract.messages import format_utc
 
@@ -115,6 +115,8 @@ def restore(backup: Path, site: Site) -> Kept:
     _refuse_another(backup / "authority", site.authority)
     source = open_kept(backup / "centre.db")
     _refuse_other_rows(backup, count_rows(source), manifest.rows)
+    # Before any evidence is brought back, which would stay behind.
+    refuse_filled(site.engine)
     with reading(source) as connection:
         pictures = all_pictures(connection)
     missing = []

@@ -210,7 +210,8 @@ def enrol(
         made = Enrolment(city=address.city, agent_id=address.agent_id, broker=broker, centre=centre)
         if out is not None:
             files.put(out, made.to_file() + "\n")
-        if credentials is not Credentials.NONE:
+        # A site without credentials has no authority; else what the agent had before ends there.
+        if credentials is not Credentials.NONE or folder.authority.exists():
             folder.put_accounts(connection, now, files)
     return made
 

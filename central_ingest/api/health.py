@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 
 from central_ingest.api.auth import require
 from central_ingest.api.deps import Deps
-from central_ingest.errors import StoreUnavailable
+from central_ingest.errors import NotAllowed, NotAuthenticated, StoreUnavailable
 from central_ingest.store.access import Role
 from central_ingest.store.database import Connection, reading
 from central_ingest.store.fleet import (
@@ -22,6 +22,8 @@ from central_ingest.store.fleet import (
     list_workers,
 )
 from central_ingest.store.queries import count_by_state, count_quarantined
+
+_UNTOLD = "log in, or send a reader's bearer token, to be told why; the centre's log says it too"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,17 @@ def _look(deps: Deps) -> Health:
         return Health(database=False, ingest=False, broker=False, degraded=(str(error),))
 
 
+def _told(deps: Deps, request: Request, health: Health) -> list[str]:
+    """The reasons, for who may read here: they name hosts, agents and cities."""
+    if not health.degraded:
+        return []
+    try:
+        require(deps, request, Role.READER)
+    except (NotAuthenticated, NotAllowed, StoreUnavailable):
+        return [_UNTOLD]
+    return list(health.degraded)
+
+
 def _metrics(deps: Deps) -> bytes:
     """Our own gauges, then what each ingest worker that is alive said with its last beat."""
     registry = CollectorRegistry()
@@ -122,15 +135,15 @@ def make_router(deps: Deps) -> APIRouter:
     router = APIRouter(tags=["health"])
 
     @router.get("/healthz")
-    def healthz() -> Response:
-        """200 when all is well; 503 and the reasons when the database or the ingest is away."""
+    def healthz(request: Request) -> Response:
+        """200 while the database and the ingest work, else 503; readers are told the reasons."""
         health = _look(deps)
         body = {
             "status": health.status,
             "database": health.database,
             "ingest": health.ingest,
             "broker": health.broker,
-            "degraded": list(health.degraded),
+            "degraded": _told(deps, request, health),
         }
         return JSONResponse(body, 200 if health.database and health.ingest else 503)
 

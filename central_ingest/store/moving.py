@@ -12,7 +12,14 @@ from sqlalchemy import Connection, Table, func, insert, select, text, update
 
 from central_ingest.errors import RefusedToStart, StoreError
 from central_ingest.store import tables as t
-from central_ingest.store.database import Engine, check_version, migrate, translated, writing
+from central_ingest.store.database import (
+    Engine,
+    check_version,
+    migrate,
+    reading,
+    translated,
+    writing,
+)
 
 _AT_ONCE = 2000
 # Cases name each other in both directions: those columns are filled once all cases are there.
@@ -31,11 +38,23 @@ def copy_database(source: Engine, target: Engine) -> dict[str, int]:
     migrate(target)
     with _snapshot(source) as held, writing(target) as connection:
         _refuse_filled(connection)
+        for table in _OF_A_START:  # the copy brings its own
+            connection.execute(table.delete())
         counts = {table.name: _copy(held, connection, table) for table in _tables()}
         _continue_counting(connection)
         for table in _tables():
             _compare(held, connection, table)
     return counts
+
+
+def refuse_filled(target: Engine) -> None:
+    """Refuse a database that holds rows; it is brought to this version first.
+
+    Raises RefusedToStart, StoreUnavailable.
+    """
+    migrate(target)
+    with reading(target) as connection:
+        _refuse_filled(connection)
 
 
 def count_rows(engine: Engine) -> dict[str, int]:
@@ -63,8 +82,8 @@ def _snapshot(source: Engine) -> Iterator[Connection]:
 def _refuse_filled(connection: Connection) -> None:
     for table in _tables():
         if table in _OF_A_START:
-            connection.execute(table.delete())  # the copy brings its own
-        elif connection.execute(select(*table.primary_key).limit(1)).first() is not None:
+            continue
+        if connection.execute(select(*table.primary_key).limit(1)).first() is not None:
             raise RefusedToStart(
                 f"the new database holds rows of '{table.name}' already; an empty one is needed: "
                 "name another in database.url, or another folder with --data"

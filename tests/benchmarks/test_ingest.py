@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from benchmarks.disk_probe import probing_disk
-from benchmarks.ingest import Ledger, Plan, Run, _result, failed, held_against, percentile
+from benchmarks.ingest import (
+    IngestBenchError,
+    Ledger,
+    Plan,
+    Run,
+    _result,
+    held_against,
+    measure_often,
+    percentile,
+)
+from benchmarks.ingest_figures import failed, middle
 from benchmarks.mqtt_load import Recording, topic_of
 from benchmarks.traffic import Traffic, Truth
 from central_ingest.packets import PacketReader
@@ -48,6 +58,24 @@ def test_what_is_held_is_compared_with_what_was_sent(
 ) -> None:
     found = held_against(Truth(problems=40, reports=100), flood, HELD | held)
     assert {name: found[name] for name in said} == said
+
+
+@pytest.mark.parametrize(("p99s", "told"), [([2.0], 2.0), ([0.6, 9.0, 0.8], 0.8), ([3, 1], 3)])
+def test_of_several_runs_the_one_in_the_middle_is_told_and_none_is_hidden(
+    p99s: list[float], told: float
+) -> None:
+    runs = [
+        GOOD | {"report_to_receipt_s": {"p99": p99}, "cpu_us_per_report": {"ingest": 1}}
+        for p99 in p99s
+    ]
+    found = middle(runs)
+    assert found["report_to_receipt_s"]["p99"] == told
+    assert [one["report_to_receipt_s"]["p99"] for one in found["all_runs"]] == p99s
+
+
+def test_several_runs_on_one_postgresql_are_refused() -> None:
+    with pytest.raises(IngestBenchError, match="each run needs an empty PostgreSQL"):
+        measure_often(Plan(database_url="postgresql://nowhere"), 2)
 
 
 def test_only_what_the_centre_holds_counts_as_committed() -> None:

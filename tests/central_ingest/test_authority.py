@@ -1,8 +1,10 @@
 """The centre's own CA: what it signs, what it revokes, and who can read its key."""
 
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from cryptography import x509
@@ -19,6 +21,18 @@ def test_it_is_made_once_and_opened_again(tmp_path: Path) -> None:
     assert Authority(tmp_path / "authority").pem == first.pem
     assert (tmp_path / "authority" / "ca.key").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "authority").stat().st_mode & 0o777 == 0o700
+
+
+def test_commands_that_need_it_first_at_the_same_time_make_one(tmp_path: Path) -> None:
+    together = Barrier(8)
+
+    def opened(_: int) -> str:
+        together.wait(10)
+        return Authority(tmp_path / "authority").pem
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(opened, range(8)))) == 1
+    assert {path.name for path in (tmp_path / "authority").iterdir()} == {"ca.key", "ca.pem"}
 
 
 def test_an_agents_certificate_names_it_and_ends_in_time(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ import pytest
 
 from central_ingest.authority import Authority
 from central_ingest.backup import Site, back_up, restore
-from central_ingest.errors import EvidenceMismatch, RefusedToStart
+from central_ingest.errors import EvidenceMismatch, NotFound, RefusedToStart
 from central_ingest.evidence import EvidenceStore, Upload
 from central_ingest.store.batches import file_batch
-from central_ingest.store.database import Engine, open_engine, reading, writing
+from central_ingest.store.database import Engine, migrate, open_engine, reading, writing
 from central_ingest.store.filing import FilingRules
 from central_ingest.store.pictures import Picture, note_stored
 from central_ingest.store.queries import count_everything, get_case
@@ -105,6 +105,18 @@ def test_the_authority_comes_along_and_its_agents_are_known_again(
     for folder in (tmp_path / "backup" / "authority", fresh.authority):
         assert folder.stat().st_mode & 0o077 == 0
         assert all(path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())
+
+
+def test_a_restore_that_a_filled_database_refuses_brings_no_evidence_back(
+    site: Site, fresh: Site, tmp_path: Path, message: Callable[..., Any]
+) -> None:
+    back_up(site, tmp_path / "backup", NOW)
+    migrate(fresh.engine)
+    file_batch(fresh.engine, [message(1)], FilingRules(), NOW)
+    with pytest.raises(RefusedToStart, match="the new database holds rows of"):
+        restore(tmp_path / "backup", fresh)
+    with pytest.raises(NotFound):
+        fresh.evidence.path(SHA)
 
 
 def test_an_authority_of_another_site_is_not_replaced(

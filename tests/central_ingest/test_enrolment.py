@@ -76,6 +76,27 @@ def test_a_second_enrolment_ends_the_first(engine: Engine, folder: BrokerFolder)
         access.actor_of_token(connection, first.centre.token.get_secret_value())
 
 
+@pytest.mark.parametrize("before", [Credentials.CERTIFICATE, Credentials.PASSWORD])
+def test_who_needs_no_credentials_any_more_has_none_on_the_broker(
+    engine: Engine, folder: BrokerFolder, before: Credentials
+) -> None:
+    made = join(engine, folder, before)
+    join(engine, folder, Credentials.NONE)
+    assert "gw-01" not in (folder.path / "passwords").read_text()
+    crl = x509.load_pem_x509_crl((folder.path / "crl.pem").read_bytes())
+    if made.broker.certificate is not None:
+        serial = x509.load_pem_x509_certificate(made.broker.certificate.encode()).serial_number
+        assert crl.get_revoked_certificate_by_serial_number(serial) is not None
+
+
+def test_a_site_without_credentials_has_no_files_for_its_broker(
+    engine: Engine, folder: BrokerFolder
+) -> None:
+    join(engine, folder, Credentials.NONE)
+    assert not folder.path.exists()
+    assert not folder.authority.exists()
+
+
 def test_a_revoked_agent_is_in_no_file_and_has_no_token(
     engine: Engine, folder: BrokerFolder
 ) -> None:

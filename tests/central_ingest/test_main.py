@@ -79,7 +79,6 @@ def test_a_lattice_is_made_written_and_read_again(run: Run, tmp_path: Path) -> N
         (("user", "disable", "nobody"), "there is no user nobody"),
         (("user", "add", "x", "--role", "agent"), "central-ingest enrol AGENT"),
         (("user", "token", "x", "--role", "agent"), "central-ingest enrol AGENT"),
-        (("serve", "--host", "192.0.2.1"), "central-ingest user add NAME --role admin"),
         (("serve", "--port", "99999"), "http.port"),
         (("serve", "--config", "none.yaml"), "none.yaml: cannot be read"),
     ],
@@ -204,6 +203,13 @@ def test_no_certificate_is_for_longer_than_the_authority(run: Run, days: str) ->
     assert done.exit_code == 2
     assert "7300" in done.output
     assert run("enrol", "gw-01", "--days", "7300").exit_code == 0
+
+
+def test_a_centre_that_others_reach_is_not_open_to_everybody(run: Run, tmp_path: Path) -> None:
+    path = configured(tmp_path, "http: {hosts: [centre.example.org]}\n")
+    done = run("serve", "--no-ingest", "--port", str(free_port()), "--config", str(path))
+    assert done.exit_code == 1
+    assert "central-ingest user add NAME --role admin" in done.output
 
 
 @pytest.mark.parametrize(
@@ -338,6 +344,7 @@ def test_a_port_in_use_is_named(serve: tuple[subprocess.Popen[str], str], tmp_pa
     assert second.returncode == 1
     assert f"127.0.0.1:{port} cannot be used" in second.stderr
     assert "--port" in second.stderr
+    assert not (tmp_path / "other").exists()  # no database was made, or brought to this version
 
 
 @pytest.mark.system

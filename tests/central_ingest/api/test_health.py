@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from central_ingest.store.access import Role
 from central_ingest.store.database import writing
 from central_ingest.store.fleet import WorkerBeat, beat, hold_canary, leave
 from contract.messages import Canary
@@ -50,6 +51,25 @@ def test_what_is_wrong_is_said(
     assert answer.status_code == status
     assert answer.json()["status"] == "degraded"
     assert reason in answer.json()["degraded"][0]
+
+
+@pytest.mark.parametrize(
+    ("asks", "is_told"), [("a reader", True), ("nobody", False), ("a stranger", False)]
+)
+def test_only_readers_are_told_reasons_which_name_hosts_and_agents(
+    centre: Any, asks: str, *, is_told: bool
+) -> None:
+    say(centre, connected=False)
+    headers = {
+        "a reader": centre.token("li", Role.READER),
+        "nobody": {},
+        "a stranger": {"Authorization": "Bearer wrong"},
+    }
+    with centre.client(host="192.0.2.1") as client:
+        answer = client.get("/healthz", headers=headers[asks])
+    assert (answer.status_code, answer.json()["broker"]) == (200, False)
+    (reason,) = answer.json()["degraded"]
+    assert reason.startswith("ingest ingest: the broker is away" if is_told else "log in, or send")
 
 
 def test_an_ingest_that_was_stopped_is_away_at_once(client: Any, centre: Any) -> None:
