@@ -2,12 +2,13 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from benchmarks.ports import free_port
 
 CACHE = Path(__file__).parents[1] / ".cache"
 
@@ -35,14 +36,6 @@ def find_mosquitto() -> Path:
         return find_mosquitto() if shutil.which("mosquitto", path=path) else _give_up()
     _unpack(CACHE / "mosquitto")
     return unpacked if unpacked.exists() else _give_up()
-
-
-def free_port() -> int:
-    """Return a TCP port of the loopback address that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def write_config(folder: Path, port: int) -> Path:

@@ -19,6 +19,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import broker
+from benchmarks.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "camera_configs" / "demo" / "agent.yaml"
@@ -77,8 +78,8 @@ class Demo:
         self._model = model
         self.address = f"http://127.0.0.1:{port}"
         self._port = port
-        self._mqtt_port = broker.free_port()
-        self._metrics_port = broker.free_port()
+        self._mqtt_port = free_port()
+        self._metrics_port = free_port()
         self._children: list[Child] = []
         self._http = httpx.Client(timeout=5)
 

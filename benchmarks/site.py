@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import broker
 from benchmarks.footage import CACHE
+from benchmarks.ports import free_port
 from edge_agent.probing import REMEMBERED
 
 ROOT = Path(__file__).parents[1]
@@ -36,8 +37,8 @@ class Site:
         folder.mkdir(parents=True)
         self.folder = folder
         self._model = model
-        self.mqtt_port, self._http_port = broker.free_port(), broker.free_port()
-        self._metrics_port = broker.free_port()
+        self.mqtt_port, self._http_port = free_port(), free_port()
+        self._metrics_port = free_port()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:

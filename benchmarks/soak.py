@@ -10,8 +10,8 @@ from threading import Event
 from time import monotonic
 from typing import Any
 
-from benchmarks import broker
 from benchmarks.footage import CACHE, Footage
+from benchmarks.ports import free_port
 from benchmarks.result import result
 from benchmarks.rounds import OtherLoad, load_summary
 from benchmarks.site import Site, SiteError, resident_mb, threads_of
@@ -39,8 +39,8 @@ def measure(
     """Run for so long; returns growth, the worst return, and threads left behind."""
     path, others = Footage(360).made(clip), OtherLoad()
     with Site(CACHE / "soak", model) as site:
-        ports = {f"cam-{number}": broker.free_port() for number in range(LEAVING)}
-        steady_port = broker.free_port()
+        ports = {f"cam-{number}": free_port() for number in range(LEAVING)}
+        steady_port = free_port()
         steady = [f"cam-{number}" for number in range(LEAVING, CAMERAS)]
         site.start_broker()
         site.start_centre()

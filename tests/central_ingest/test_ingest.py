@@ -22,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from benchmarks.ports import free_port
 from benchmarks.site import children_of
 from contract import messages
 from contract.messages import Receipt, format_utc
@@ -40,11 +41,6 @@ def wait_until(condition: Callable[[], bool], what: str, within_s: float = 60.0)
         if time.monotonic() > ends_s:
             pytest.fail(f"waited {within_s} s for {what}")
         pause.wait(0.02)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 def issue(seq: int, **changes: Any) -> bytes:

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ import sqlite_utils
 from postgres import PostgresMissing, cluster
 from typer.testing import CliRunner, Result
 
+from benchmarks.ports import free_port
 from central_ingest import app as centre
 from central_ingest import config
 from central_ingest.__main__ import app
@@ -38,11 +38,6 @@ def wait_until(condition: Callable[[], bool], what: str, within_s: float = 60.0)
         if time.monotonic() > ends_s:
             pytest.fail(f"waited {within_s} s for {what}")
         pause.wait(0.05)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 
+from benchmarks import ports
 from tests.edge_agent.centre_server import CentreServer
 
 RTSP_SERVER = Path(__file__).parents[1] / "system" / "rtsp_server.py"
@@ -25,12 +26,6 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 30) 
         if time.monotonic() > deadline:
             pytest.fail(f"not within {seconds:.0f} s: {what}")
         time.sleep(0.01)
-
-
-def a_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def encode_clip(
@@ -65,7 +60,7 @@ class Rtsp:
     """GStreamer's RTSP server as a process that can be killed and started again."""
 
     def __init__(self, mounts: dict[str, Path]) -> None:
-        self.port = a_free_port()
+        self.port = ports.free_port()
         self._mounts = mounts
         self._process: subprocess.Popen[str] | None = None
 
@@ -133,7 +128,7 @@ class Mosquitto:
     """A real broker on one port that can be killed and started again."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = a_free_port()
+        self.port = ports.free_port()
         self._config = folder / "mosquitto.conf"
         self.configure("allow_anonymous true")
         self._process: subprocess.Popen[bytes] | None = None
@@ -176,7 +171,7 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
 @pytest.fixture
 def free_port() -> int:
     """A port on which nobody listens."""
-    return a_free_port()
+    return ports.free_port()
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from benchmarks.ports import free_port
 
 SETTINGS = {
     "fsync": "off",  # a killed process loses nothing without it, only a machine without power
@@ -44,12 +45,6 @@ def find_programs() -> Path:
     if found is None:
         raise PostgresMissing("needs PostgreSQL: apt-get install postgresql")
     return Path(found).resolve().parent
-
-
-def free_port() -> int:
-    """Return a TCP port of the loopback address that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _user() -> str | None:

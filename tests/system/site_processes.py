@@ -19,6 +19,7 @@ import httpx
 import yaml
 
 from benchmarks import broker
+from benchmarks.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -48,10 +49,10 @@ class Site:
     model: Path
     mounts: dict[str, Path]
     rule: dict[str, Any]
-    mqtt_port: int = field(default_factory=broker.free_port)
-    rtsp_port: int = field(default_factory=broker.free_port)
-    http_port: int = field(default_factory=broker.free_port)
-    metrics_port: int = field(default_factory=broker.free_port)
+    mqtt_port: int = field(default_factory=free_port)
+    rtsp_port: int = field(default_factory=free_port)
+    http_port: int = field(default_factory=free_port)
+    metrics_port: int = field(default_factory=free_port)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property

@@ -15,6 +15,7 @@ import pytest
 from site_processes import ROOT, answers, wait_for
 
 from benchmarks import broker
+from benchmarks.ports import free_port
 from contract import messages
 from contract.messages import AgentStatus, Command, IssueReport, Phase
 from contract.topics import AgentAddress
@@ -61,7 +62,7 @@ def draft(number: int) -> Draft:
 @pytest.fixture
 def centre(tmp_path: Path) -> Iterator[int]:
     """A broker's port, and an ingest that waits for reports there."""
-    port = broker.free_port()
+    port = free_port()
     process = broker.start(broker.write_config(tmp_path / "mosquitto", port), tmp_path / "b.log")
     wait_for(lambda: answers(port), "the broker")
     with (tmp_path / "ingest.log").open("ab") as log:

@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from site_processes import ROOT, answers, wait_for
 
 from benchmarks import broker
+from benchmarks.ports import free_port
 from central_ingest.store.database import open_engine, reading
 from central_ingest.store.queries import count_everything
 from contract import messages
@@ -87,7 +88,7 @@ class Agent:
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[int]:
     """A broker with a tiny queue, which tells at once how much it dropped."""
-    number = broker.free_port()
+    number = free_port()
     config = broker.write_config(tmp_path / "mosquitto", number)
     config.write_text(f"{config.read_text()}max_queued_bytes {BOUND_BYTES}\nsys_interval 1\n")
     process = broker.start(config, tmp_path / "broker.log")

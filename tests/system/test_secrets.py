@@ -11,7 +11,8 @@ import pytest
 import yaml
 from site_processes import ROOT, answers, wait_for
 
-from benchmarks.broker import find_mosquitto, free_port
+from benchmarks.broker import find_mosquitto
+from benchmarks.ports import free_port
 from central_ingest.broker_files import password_hash
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(280)]

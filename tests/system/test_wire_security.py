@@ -17,7 +17,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from site_processes import answers, wait_for
 from typer.testing import CliRunner
 
-from benchmarks.broker import find_mosquitto, free_port
+from benchmarks.broker import find_mosquitto
+from benchmarks.ports import free_port
 from central_ingest.__main__ import app
 from contract.topics import AgentAddress, Leaf
 from edge_agent.config import Broker

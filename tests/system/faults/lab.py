@@ -29,6 +29,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from benchmarks import broker
+from benchmarks.ports import free_port
 from benchmarks.site import children_of
 from central_ingest.store.database import migrate, open_engine
 
@@ -61,7 +62,7 @@ class Lab:
     size: Size
     postgres: Postgres | None = None
     workers: int = 1
-    broker_port: int = field(default_factory=broker.free_port)
+    broker_port: int = field(default_factory=free_port)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     ended: Counter[str] = field(default_factory=Counter)
     kills: int = 0
