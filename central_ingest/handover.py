@@ -79,6 +79,12 @@ class Acknowledge(Struct, frozen=True, gc=False, array_like=True, tag=1):
     numbers: tuple[int, ...]
 
 
+class Forget(Struct, frozen=True, gc=False, array_like=True, tag=4):
+    """These batches may be lost: have the broker send again what has no PUBACK."""
+
+    numbers: tuple[int, ...]
+
+
 class Send(Struct, frozen=True, gc=False, array_like=True, tag=2):
     """Publish these messages, each a topic and a body."""
 
@@ -88,9 +94,8 @@ class Send(Struct, frozen=True, gc=False, array_like=True, tag=2):
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 _handed = msgspec.msgpack.Decoder(_Handed)
 _told: msgspec.msgpack.Decoder[Ready | State] = msgspec.msgpack.Decoder(Ready | State)
-_asked: msgspec.msgpack.Decoder[Acknowledge | Send | Next] = msgspec.msgpack.Decoder(
-    Acknowledge | Send | Next
-)
+Asked = Acknowledge | Forget | Send | Next
+_asked: msgspec.msgpack.Decoder[Asked] = msgspec.msgpack.Decoder(Asked)
 
 
 def pack(delivery: Delivery, body_max_bytes: int) -> msgspec.Raw:
@@ -108,7 +113,7 @@ def encode_batch(number: int, passed_over: int, packed: list[msgspec.Raw]) -> by
     return _encode(_Packed(number, passed_over, packed))
 
 
-def encode(told: Ready | State | Acknowledge | Send | Next) -> bytes:
+def encode(told: Ready | State | Asked) -> bytes:
     """The bytes of what is told or asked."""
     return _encode(told)
 
@@ -130,6 +135,6 @@ def decode_told(data: bytes) -> Ready | State:
     return _told.decode(data)
 
 
-def decode_asked(data: bytes) -> Acknowledge | Send | Next:
+def decode_asked(data: bytes) -> Asked:
     """What the reading process is asked to do. Raises msgspec.DecodeError."""
     return _asked.decode(data)

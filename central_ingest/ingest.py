@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import prometheus_client as prometheus
 
@@ -27,6 +27,7 @@ from central_ingest.store.filing import FilingRules
 from central_ingest.store.fleet import WorkerBeat, beat, leave
 from central_ingest.store.housekeeping import HouseRules, keep_house
 from central_ingest.store.memory import Memory
+from central_ingest.store.server_log import ServerLog
 from central_ingest.store.write_ahead_log import WriteAheadLog
 from central_ingest.telling import Committed, Telling
 from contract.messages import encode
@@ -59,9 +60,9 @@ class Ingest:
         self._now = now
         self._started_at = now()
         self._metrics = IngestMetrics()
-        self._wal = WriteAheadLog(engine)
-        pause_s = settings.receipt_ms / 1000
-        self._telling = Telling(reader, self._wal.flush, pause_s, self._metrics, now)
+        sqlite = engine.dialect.name == "sqlite"
+        self._log = WriteAheadLog(engine) if sqlite else ServerLog(engine)
+        self._telling = Telling(reader, settings.receipt_ms / 1000, self._metrics, now)
         self._memory = Memory(settings.remembered_issues)
         self._next_beat_s = 0.0
         self._said = ""
@@ -75,7 +76,7 @@ class Ingest:
 
         Raises SubscriberStopped, StoreError.
         """
-        self._wal.start()
+        self._log.start()
         self._reader.start()
         self._telling.start()
         try:
@@ -87,20 +88,20 @@ class Ingest:
         finally:
             self._telling.stop()
             self._reader.stop()
-            self._wal.stop()
+            self._log.stop()
         self._telling.check()
         self._leave(name)
 
     def _work(self, batch: Batch, stopping: threading.Event) -> None:
         messages = batch.messages
-        self._wal.wait()
         with self._metrics.commit_s.time():
-            filed = self._commit(messages, stopping)
-        if filed is None:
+            done = self._commit(messages, stopping)
+        if done is None:
             return
-        self._wal.filed(len(messages))
+        filed, flush = done
+        self._log.filed(len(messages))
         taken = len(messages) + batch.passed_over
-        self._telling.add(Committed(batch.number, taken, filed.told, time.monotonic()))
+        self._telling.add(Committed(batch.number, taken, filed.told, time.monotonic(), flush))
         captured_s = [
             one.message.captured_s
             for one in messages
@@ -122,11 +123,15 @@ class Ingest:
 
     def _commit(
         self, messages: Sequence[Readable | Unreadable], stopping: threading.Event
-    ) -> Filed | None:
-        """The committed batch; None when asked to stop before the database could be used."""
+    ) -> tuple[Filed, Callable[[], None]] | None:
+        """The committed batch, and what brings it to disk.
+
+        None when asked to stop before the database could be used.
+        """
         pause_s, waited = 0.1, False
         while True:
             try:
+                flush = self._log.wait()
                 filed = file_batch(
                     self._engine,
                     messages,
@@ -142,7 +147,7 @@ class Ingest:
             else:
                 if waited:
                     _log.warning("the database works again: %d messages filed", len(messages))
-                return filed
+                return filed, flush
             if stopping.wait(pause_s):
                 return None
             pause_s = min(2 * pause_s, _RETRY_MAX_S)

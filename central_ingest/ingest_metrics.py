@@ -37,6 +37,11 @@ class IngestMetrics:
             "Batches tried again because the database could not be used",
             registry=self.registry,
         )
+        self.forgotten = prometheus.Counter(
+            "gridwatch_ingest_forgotten",
+            "Messages that the database's server may have lost; the broker sends them again",
+            registry=self.registry,
+        )
         self.passed_over = prometheus.Counter(
             "gridwatch_ingest_passed_over",
             "Messages beyond what one agent may pour in; their agent offers them again",

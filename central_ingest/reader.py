@@ -33,7 +33,9 @@ from central_ingest.errors import SubscriberStopped
 from central_ingest.fairness import Allowances
 from central_ingest.handover import (
     Acknowledge,
+    Asked,
     Batch,
+    Forget,
     Next,
     Ready,
     Send,
@@ -112,6 +114,11 @@ class Reader:
         with self._asking:
             self._say(Acknowledge(tuple(batches)))
 
+    def forget(self, batches: Sequence[int]) -> None:
+        """Have the messages of these batches sent again, by a new connection to the broker."""
+        with self._asking:
+            self._say(Forget(tuple(batches)))
+
     def send(self, messages: Sequence[tuple[str, bytes]]) -> None:
         """Publish messages; while disconnected they are dropped."""
         with self._asking:
@@ -129,7 +136,7 @@ class Reader:
         self._told.close()
         self._memory.close()
 
-    def _say(self, asked: Acknowledge | Send | Next) -> None:
+    def _say(self, asked: Asked) -> None:
         # Where nobody listens any more, the next `take` says so.
         with contextlib.suppress(OSError):
             self._asks.send_bytes(encode(asked))
@@ -242,6 +249,10 @@ class _Reading:
                     self._wanted.set()
                 elif isinstance(asked, Send):
                     self._subscriber.send(asked.messages)
+                elif isinstance(asked, Forget):
+                    for number in asked.numbers:
+                        del self._under_way[number]
+                    self._subscriber.start_over("the database may have lost what was filed")
                 else:
                     for number in asked.numbers:
                         self._subscriber.acknowledge(self._under_way.pop(number))

@@ -133,6 +133,16 @@ class Subscriber:
         self._wakeup.ring()
         return len(messages)
 
+    def start_over(self, detail: str) -> None:
+        """Have the broker send again what it has no PUBACK for, by a new connection."""
+        with self._lock:
+            if not self._connected:  # the next connection has it sent again anyway
+                return
+            given_up = self._connection_id
+            # From here on no PUBACK goes out for what came by this connection.
+            self._lost(detail)
+        self._give_up(given_up, detail)
+
     def _check_thread(self) -> None:
         if not self._thread.is_alive():
             raise SubscriberStopped("the MQTT network thread ended; ingest must start again")
@@ -204,8 +214,8 @@ class Subscriber:
             self._outgoing = Outgoing(line.window)
             self._connected = True
             self.detail = f"connected to {self._broker.host}:{self._broker.port}"
-        _log.info("%s, session present: %s", self.detail, line.session_present)
-        return self._connection_id
+            _log.info("%s, session present: %s", self.detail, line.session_present)
+            return self._connection_id
 
     def _pump(self, line: Connection, connection_id: int) -> None:
         """Move bytes until told to stop. Raises BrokerAway when the connection ended."""
@@ -236,8 +246,11 @@ class Subscriber:
 
     def _lose(self, detail: str) -> None:
         with self._lock:
-            self._connected = False
-            self._connection_id += 1
-            if detail != self.detail and not self._stopping.is_set():
-                _log.warning("%s", detail)
-            self.detail = detail
+            self._lost(detail)
+
+    def _lost(self, detail: str) -> None:
+        self._connected = False
+        self._connection_id += 1
+        if detail != self.detail and not self._stopping.is_set():
+            _log.warning("%s", detail)
+        self.detail = detail

@@ -2,9 +2,12 @@
 
 Nobody is told of what the disk does not have. The thread here waits for it, however long, and the
 next batches are committed meanwhile, up to what the broker sends without PUBACKs. One wait serves
-all batches that were committed before it began.
+all batches that were committed before it began. What a database's server may have lost is
+forgotten: the broker sends it again.
 """
 
+import itertools
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -13,22 +16,29 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from central_ingest.clock import Now
+from central_ingest.errors import StoreUnavailable
 from central_ingest.ingest_metrics import IngestMetrics
 from central_ingest.reader import Reader
 from central_ingest.receipts import Outbox, PacedReceipts, Told, receipt_body
 from contract.topics import Leaf
 
+_log = logging.getLogger(__name__)
 _SHORTEST_WAIT_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A batch of so many messages, by the number that the reader knows it by."""
+    """A batch of so many messages, by the number that the reader knows it by.
+
+    `flush` brings it to disk, and others that were committed before it is called. It raises
+    StoreUnavailable where they may be lost, and StoreError where the worker must end.
+    """
 
     number: int
     messages: int
     told: tuple[tuple[Outbox, Told], ...]
     at_s: float
+    flush: Callable[[], None]
 
 
 class Telling:
@@ -37,14 +47,12 @@ class Telling:
     def __init__(
         self,
         reader: Reader,
-        flush: Callable[[], None],
         pause_s: float,
         metrics: IngestMetrics,
         now: Now,
     ) -> None:
-        """An agent is told every `pause_s` at most. `flush` raises StoreError."""
+        """An agent is told every `pause_s` at most."""
         self._reader = reader
-        self._flush = flush
         self._pause_s = pause_s
         self._metrics = metrics
         self._now = now
@@ -78,8 +86,9 @@ class Telling:
         while not ended:
             taken = self._take()
             ended = None in taken
-            if batches := [one for one in taken if one is not None]:
-                self._bring_to_disk(batches)
+            batches = [one for one in taken if one is not None]
+            for flush, together in itertools.groupby(batches, lambda one: one.flush):
+                self._bring_to_disk(flush, list(together))
             # What waits for its pause is told at the end.
             self._tell(time.monotonic() + (self._pause_s if ended else 0.0))
 
@@ -95,8 +104,15 @@ class Telling:
             taken.append(self._committed.get())
         return taken
 
-    def _bring_to_disk(self, batches: list[Committed]) -> None:
-        self._flush()
+    def _bring_to_disk(self, flush: Callable[[], None], batches: list[Committed]) -> None:
+        try:
+            flush()
+        except StoreUnavailable as error:
+            messages = sum(batch.messages for batch in batches)
+            _log.warning("%d messages are asked for again, they may be lost: %s", messages, error)
+            self._metrics.forgotten.inc(messages)
+            self._reader.forget([batch.number for batch in batches])
+            return
         now_s = time.monotonic()
         for batch in batches:
             self._metrics.flush_s.observe(now_s - batch.at_s)

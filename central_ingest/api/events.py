@@ -36,13 +36,17 @@ def write_event(change: Change) -> str:
 
 
 def _start(deps: Deps, request: Request) -> int:
-    """The change after which to begin: the last one seen, else the newest."""
+    """The change after which to begin: the last one seen, else the newest.
+
+    One beyond the newest was seen before a server lost it, and will be told anew.
+    """
     require(deps, request, Role.READER)
     seen = request.headers.get("last-event-id", "")
-    if seen.isascii() and seen.isdigit() and len(seen) < 19:
-        return int(seen)
     with reading(deps.engine) as connection:
-        return last_change_id(connection)
+        newest = last_change_id(connection)
+    if seen.isascii() and seen.isdigit() and len(seen) < 19:
+        return min(int(seen), newest)
+    return newest
 
 
 def _read(deps: Deps, seen: int) -> list[Change]:

@@ -1,10 +1,11 @@
 """Opening the database: engine, transactions, migrations; where its exceptions are translated.
 
-SQLite: WAL, one writer by `BEGIN IMMEDIATE`, in turn; a commit waits for the disk unless who writes
-does so later (`write_ahead_log`). PostgreSQL: the same source, in READ COMMITTED; transaction-level
-advisory locks say who may write beside whom. A transaction of `parts` (a family's reports, say)
-runs beside those of other parts and waits for its own; one without parts runs alone. One that only
-adds rows of which nobody's decision depends (`appending`) waits for nobody.
+A commit waits for the disk unless who writes does so later (`write_ahead_log`, `server_log`).
+SQLite: WAL, one writer by `BEGIN IMMEDIATE`, in turn. PostgreSQL: the same source, in READ
+COMMITTED; transaction-level advisory locks say who may write beside whom. A transaction of `parts`
+(a family's reports, say) runs beside those of other parts and waits for its own; one without parts
+runs alone. One that only adds rows of which nobody's decision depends (`appending`) waits for
+nobody.
 """
 
 import fcntl
@@ -76,6 +77,8 @@ _NOTICE_A_DEAD_LINE = {
 # after hours: a transaction in which nothing was said for so long is ended.
 SILENT_MAX_S = 60
 _END_WHEN_SILENT = "set_config('idle_in_transaction_session_timeout', :silent, true)"
+# Durable commits keep what the site has set, which may wait for a standby, too.
+_TO_DISK_LATER = "set_config('synchronous_commit', 'off', true)"
 # A batch changes thousands of scattered pages. Brought over from the WAL many at a time, pages that
 # change again and again are written once; but every page that is read is looked for in all of the
 # WAL first, so it must not grow long either. An ingest that files much brings it over beside its
@@ -195,14 +198,14 @@ def writing(
 ) -> Iterator[Connection]:
     """One writing transaction: commits at the end, or changes nothing.
 
-    One that is not `durable` an SQLite file may lose with the whole machine, until the next durable
-    one or `WriteAheadLog.flush`. Raises StoreUnavailable when the database cannot be used now, or
-    PostgreSQL ended a transaction that was silent for SILENT_MAX_S; without `wait`, PartTaken when
-    another transaction holds one of the parts.
+    One that is not `durable` may be lost, by an SQLite file with the whole machine, by PostgreSQL
+    with its server, until the next durable one or a flush of the log. Raises StoreUnavailable when
+    the database cannot be used now, or PostgreSQL ended a transaction that was silent for
+    SILENT_MAX_S; without `wait`, PartTaken when another transaction holds one of the parts.
     """
     with _begun(engine, durable=durable) as connection:
         if connection.dialect.name == "postgresql":
-            _lock(connection, parts, wait=wait)
+            _lock(connection, parts, wait=wait, durable=durable)
         yield connection
 
 
@@ -255,14 +258,15 @@ def taking_turn(engine: Engine) -> Iterator[None]:
         os.close(turn)
 
 
-def _lock(connection: Connection, parts: tuple[str, ...], *, wait: bool) -> None:
+def _lock(connection: Connection, parts: tuple[str, ...], *, wait: bool, durable: bool) -> None:
     """Take the locks, and let go of them should nothing more be heard: in one statement.
 
     Who takes several takes them in one order, so that no two wait for each other.
     """
     given: dict[str, Any] = {"silent": f"{SILENT_MAX_S}s", "key": _ALONE_LOCK}
+    settings = _END_WHEN_SILENT if durable else f"{_END_WHEN_SILENT}, {_TO_DISK_LATER}"
     if not parts:
-        connection.execute(text(f"SELECT {_END_WHEN_SILENT}, pg_advisory_xact_lock(:key)"), given)
+        connection.execute(text(f"SELECT {settings}, pg_advisory_xact_lock(:key)"), given)
         return
     given |= {"space": _PARTS_SPACE, "parts": sorted(map(_key_of, parts))}
     wanted = "count(pg_advisory_xact_lock(:space, part)) > 0"
@@ -270,8 +274,8 @@ def _lock(connection: Connection, parts: tuple[str, ...], *, wait: bool) -> None
         wanted = "bool_and(pg_try_advisory_xact_lock(:space, part))"
     shared = "pg_advisory_xact_lock_shared(:key)"
     source = "FROM unnest(:parts) AS part"
-    query = text(f"SELECT {_END_WHEN_SILENT}, {shared}, (SELECT {wanted} {source})")
-    if not connection.execute(query, given).one()[2]:
+    query = text(f"SELECT {settings}, {shared}, (SELECT {wanted} {source}) AS taken")
+    if not connection.execute(query, given).one().taken:
         raise PartTaken
 
 

@@ -23,14 +23,16 @@ class CaseName(NamedTuple):
     number: str
 
 
-# In a transaction of its own, so that the counter's row is not held until the cases commit.
+# In a transaction of its own, so that the counter's row is not held until the cases commit. It does
+# not wait for the disk: should the server lose it, it loses the cases, too, which commit later.
 _TAKE = text(
     "WITH counted AS (INSERT INTO case_number (prefix, last_sequence) VALUES (:prefix, :many)"
     " ON CONFLICT (prefix) DO UPDATE SET last_sequence = case_number.last_sequence + :many"
     " RETURNING last_sequence)"
     " SELECT last_sequence,"
     " ARRAY(SELECT nextval(pg_get_serial_sequence('\"case\"', 'case_id'))"
-    " FROM generate_series(1, :many)) AS case_ids FROM counted"
+    " FROM generate_series(1, :many)) AS case_ids,"
+    " set_config('synchronous_commit', 'off', true) FROM counted"
 )
 
 

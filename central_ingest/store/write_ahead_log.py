@@ -7,8 +7,7 @@ for it: a transaction that is not `durable` is in the log when it has committed,
 What is in the log SQLite brings over within a commit, which then takes half a second where
 thousands of scattered pages wait. Here a thread with a connection of its own copies them while
 filing goes on, pass after pass, each with less to do; the few that are left are copied between two
-batches, for the log can only begin anew when all of it was brought over. On PostgreSQL nothing of
-this is needed, and nothing is done.
+batches, for the log can only begin anew when all of it was brought over.
 
 When all was brought over, no pass follows that a commit could meet: a commit then begins the log
 anew, and SQLite before 3.51.3 may take what it writes there for brought over, too, where a pass is
@@ -19,6 +18,7 @@ import contextlib
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from sqlalchemy import event
@@ -56,8 +56,6 @@ class WriteAheadLog:
         All of the log is brought over first: what the disk refused once, to a worker before this
         one, the system does not write again.
         """
-        if self._engine.dialect.name != "sqlite":
-            return
         # A commit would bring over what became much by itself, and wait for the disk.
         event.listen(self._engine, "connect", _leave_alone)
         self._engine.dispose()
@@ -109,11 +107,12 @@ class WriteAheadLog:
             self._filed = 0
             self._passes = self._beside.submit(self._bring_most)
 
-    def wait(self) -> None:
-        """Before the next transaction: let the last pass end."""
+    def wait(self) -> Callable[[], None]:
+        """Before the next transaction: let the last pass end. Returns `flush`."""
         if self._last is not None:
             self._last.result()
             self._last = None
+        return self.flush
 
     def _bring_most(self) -> None:
         for _ in range(_PASSES_MAX):

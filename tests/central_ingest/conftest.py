@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from postgres import Postgres, PostgresMissing, cluster
 from sqlalchemy import text
 
 from central_ingest.intake import Delivery, Readable, Unreadable, read
@@ -95,3 +96,13 @@ def engine(tmp_path: Path, migrated: Path) -> Iterator[Engine]:
         opened = open_engine(f"sqlite:///{path}")
     yield opened
     opened.dispose()
+
+
+@pytest.fixture(scope="module")
+def lazy_server() -> Iterator[Postgres]:
+    """A PostgreSQL that may be killed; by itself it writes its log after ten seconds only."""
+    try:
+        with cluster({"wal_writer_delay": "10s"}) as made:
+            yield made
+    except PostgresMissing as error:
+        pytest.skip(str(error))

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from central_ingest.handover import (
     Acknowledge,
+    Asked,
+    Forget,
     Next,
     Ready,
     Send,
@@ -91,6 +93,8 @@ def test_what_the_reader_tells_arrives(told: Ready | State) -> None:
     assert decode_told(encode(told)) == told
 
 
-@pytest.mark.parametrize("asked", [Next(), Acknowledge((1, 2)), Send((("a/b", b"\x00"),))])
-def test_what_the_reader_is_asked_arrives(asked: Next | Acknowledge | Send) -> None:
+@pytest.mark.parametrize(
+    "asked", [Next(), Acknowledge((1, 2)), Forget((3,)), Send((("a/b", b"\x00"),))]
+)
+def test_what_the_reader_is_asked_arrives(asked: Asked) -> None:
     assert decode_asked(encode(asked)) == asked

@@ -7,16 +7,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, cast
 from uuid import UUID
 
 import msgspec
 import pytest
+from postgres import Postgres
 from sqlalchemy import Connection, event, func, select
 
 from central_ingest.config import IngestSettings
-from central_ingest.errors import StoreError
+from central_ingest.errors import StoreError, StoreUnavailable
 from central_ingest.handover import Batch, decode_batch, encode_batch, pack
 from central_ingest.ingest import Ingest
 from central_ingest.ingest_metrics import IngestMetrics
@@ -25,9 +27,10 @@ from central_ingest.reader import Reader
 from central_ingest.receipts import Told
 from central_ingest.store import tables as t
 from central_ingest.store.batches import file_batch
-from central_ingest.store.database import Engine, reading
+from central_ingest.store.database import Engine, migrate, open_engine, reading
 from central_ingest.store.filing import FilingRules
 from central_ingest.store.housekeeping import HouseRules
+from central_ingest.store.server_log import ServerLog
 from central_ingest.telling import Committed, Telling
 from contract.topics import AgentAddress
 
@@ -61,6 +64,7 @@ class FakeReader:
         self.idle = threading.Event()
         self.acknowledged: SimpleQueue[list[int]] = SimpleQueue()
         self._batches = list(batches)
+        self.again: list[Batch] = []
 
     def start(self) -> None: ...
 
@@ -84,17 +88,23 @@ class FakeReader:
         self.did.append(("puback", list(batches)))
         self.acknowledged.put(list(batches))
 
+    def forget(self, batches: Sequence[int]) -> None:
+        self.did.append(("forget", list(batches)))
+        self._batches += self.again
 
-def committed(number: int) -> Committed:
+
+def at_once() -> None:
+    """The disk has it already."""
+
+
+def committed(number: int, flush: Callable[[], None] = at_once) -> Committed:
     """Batch `number`, which holds the one report of that number."""
-    return Committed(number, 1, ((OUTBOX, Told([number])),), time.monotonic())
+    return Committed(number, 1, ((OUTBOX, Told([number])),), time.monotonic(), flush)
 
 
 @contextmanager
-def telling(
-    reader: FakeReader, flush: Callable[[], None] = lambda: None, pause_s: float = 0.0
-) -> Iterator[Telling]:
-    made = Telling(cast("Reader", reader), flush, pause_s, IngestMetrics(), lambda: NOW)
+def telling(reader: FakeReader, pause_s: float = 0.0) -> Iterator[Telling]:
+    made = Telling(cast("Reader", reader), pause_s, IngestMetrics(), lambda: NOW)
     made.start()
     yield made
     made.stop()
@@ -102,8 +112,8 @@ def telling(
 
 def test_nobody_is_told_of_what_the_disk_does_not_have_yet() -> None:
     reader, disk = FakeReader(), Disk()
-    with telling(reader, disk.flush) as told:
-        told.add(committed(1))
+    with telling(reader) as told:
+        told.add(committed(1, disk.flush))
         disk.asked.get(timeout=WITHIN_S)
         assert reader.did == []
         disk.goes_on.set()
@@ -112,11 +122,11 @@ def test_nobody_is_told_of_what_the_disk_does_not_have_yet() -> None:
 
 def test_what_is_committed_while_the_disk_stands_still_waits_for_one_more_flush() -> None:
     reader, disk = FakeReader(), Disk()
-    with telling(reader, disk.flush) as told:
-        told.add(committed(1))
+    with telling(reader) as told:
+        told.add(committed(1, disk.flush))
         disk.asked.get(timeout=WITHIN_S)
         for number in (2, 3, 4):
-            told.add(committed(number))
+            told.add(committed(number, disk.flush))
         disk.goes_on.set()
     assert disk.flushes == 2
     assert reader.did == [
@@ -129,12 +139,30 @@ def test_where_the_disk_refuses_nobody_is_told_and_the_worker_hears_of_it() -> N
         raise StoreError("the disk refuses")
 
     reader = FakeReader()
-    with telling(reader, refuse) as told:
+    with telling(reader) as told:
         told.check()
-        told.add(committed(1))
+        told.add(committed(1, refuse))
     assert reader.did == []
     with pytest.raises(StoreError, match="the disk refuses"):
         told.check()
+
+
+def test_what_the_server_may_have_lost_is_forgotten_and_what_follows_is_told() -> None:
+    def refuse() -> None:
+        raise StoreUnavailable("the database's server ended")
+
+    reader, disk = FakeReader(), Disk()
+    with telling(reader) as told:
+        told.add(committed(1, disk.flush))
+        disk.asked.get(timeout=WITHIN_S)
+        for number, flush in ((2, at_once), (3, refuse), (4, refuse), (5, at_once)):
+            told.add(committed(number, flush))
+        disk.goes_on.set()
+    told.check()
+    assert reader.did == [
+        ("receipt", [1]), ("puback", [1]), ("forget", [3, 4]), ("receipt", [2, 5]),
+        ("puback", [2, 5]),
+    ]  # fmt: skip
 
 
 def test_no_fault_of_the_thread_stays_unheard() -> None:
@@ -254,3 +282,31 @@ def test_a_worker_whose_disk_refuses_ends_with_the_reason(
     (error,) = ended_by
     assert "centre.db-wal cannot be written to disk" in str(error)
     assert reader.did == []
+
+
+def test_what_a_killed_server_lost_comes_again_and_is_told_then(
+    lazy_server: Postgres, message: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine(lazy_server.new_database())
+    migrate(engine)
+    disk, to_disk = Disk(), ServerLog.wait
+    monkeypatch.setattr(ServerLog, "wait", lambda log: partial(after, disk, to_disk(log)))
+    reader = FakeReader([batch(1, [message(1)])])
+    reader.again = [batch(2, [message(1)])]
+    with ingest(engine, reader) as ended_by:
+        disk.asked.get(timeout=WITHIN_S)
+        assert held(engine) == 1
+        lazy_server.kill()
+        lazy_server.start()
+        assert held(engine) == 0
+        disk.goes_on.set()
+        assert reader.acknowledged.get(timeout=WITHIN_S) == [2]
+        assert held(engine) == 1
+    assert reader.did == [("forget", [1]), ("receipt", [1]), ("puback", [2])]
+    assert not ended_by
+    engine.dispose()
+
+
+def after(disk: Disk, flush: Callable[[], None]) -> None:
+    disk.flush()
+    flush()

@@ -61,6 +61,7 @@ class Postgres:
 
     folder: Path
     programs: Path = field(default_factory=find_programs)
+    settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
     _names: Iterator[int] = field(default_factory=itertools.count)
@@ -83,7 +84,9 @@ class Postgres:
             time.sleep(0.05)
 
     def _launch(self) -> None:
-        options = [part for item in SETTINGS.items() for part in ("-c", "=".join(item))]
+        options = [
+            part for item in (SETTINGS | self.settings).items() for part in ("-c", "=".join(item))
+        ]
         with (self.folder / "postgres.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [str(self.programs / "postgres"), "-D", str(self.folder / "data"),
@@ -141,12 +144,12 @@ def _children(pid: int) -> list[int]:
 
 
 @contextmanager
-def cluster() -> Iterator[Postgres]:
+def cluster(settings: dict[str, str] | None = None) -> Iterator[Postgres]:
     """Run a server of one's own for a while. Raises PostgresMissing."""
     programs = find_programs()
     # Not below pytest's folders: those are closed to everybody but who runs the tests.
     with tempfile.TemporaryDirectory(prefix="gridwatch-postgres-") as name:
-        server = Postgres(Path(name), programs)
+        server = Postgres(Path(name), programs, settings=settings or {})
         server.create()
         server.start()
         try:

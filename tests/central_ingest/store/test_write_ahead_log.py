@@ -34,7 +34,7 @@ def filing(path: Path, after_reports: int = 1000) -> tuple[WriteAheadLog, Callab
     log.start()
 
     def file(row: str) -> None:
-        log.wait()
+        assert log.wait() == log.flush
         with writing(engine, durable=False) as connection:
             connection.exec_driver_sql("INSERT INTO made VALUES (?)", (row,))
         log.filed(1)
@@ -160,13 +160,3 @@ def test_a_disk_that_refuses_is_named_with_what_to_do(
     with pytest.raises(StoreError, match=r"centre\.db-wal cannot be written.*start the centre"):
         log.flush()
     log.stop()
-
-
-def test_on_postgresql_nothing_is_done() -> None:
-    log = WriteAheadLog(open_engine("postgresql+psycopg://nobody@nowhere/none"), 1)
-    log.start()
-    log.filed(5)
-    log.flush()
-    log.wait()
-    log.stop()
-    assert log._passes is None
