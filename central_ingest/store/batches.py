@@ -6,8 +6,8 @@ so they are filed side by side, by one worker and by several. Parts of which a b
 share a transaction, for its statements cost the same however little they carry.
 
 Guarantee (promise 3): receipts are returned only after the transaction that holds each report, or
-its quarantine, has committed; they may be told when the log was flushed after it. One message that cannot
-be filed is quarantined, and the rest of its batch is filed all the same.
+its quarantine, has committed; they may be told when the log was flushed after it. One message that
+cannot be filed is quarantined, and the rest of its batch is filed all the same.
 """
 
 import hashlib
