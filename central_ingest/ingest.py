@@ -139,6 +139,7 @@ class Ingest:
                     self._now(),
                     self._reader.ask,
                     self._memory,
+                    durable=False,
                 )
             except StoreUnavailable as error:
                 _log.error("%d messages wait: %s", len(messages), error)

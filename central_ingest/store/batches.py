@@ -170,24 +170,27 @@ class _Batch:
         return told
 
 
-def file_batch(
+def file_batch(  # noqa: PLR0913 -- what is filed, by which rules, and how the ingest does so
     engine: Engine,
     messages: Sequence[Readable | Unreadable],
     rules: FilingRules,
     now: datetime,
     at_commit: Callable[[], None] = lambda: None,
     memory: Memory | None = None,
+    *,
+    durable: bool = True,
 ) -> Filed:
     """File every message, in few transactions where none of them is poison.
 
     What cannot be filed as a whole is filed in halves, so that what one message causes
     sends it alone into quarantine. `at_commit` is called before each commit, during which the
-    interpreter is free. `memory`, of use on SQLite, is the same one from batch to batch. Raises
-    StoreUnavailable; what was committed before stands.
+    interpreter is free. `memory`, of use on SQLite, is the same one from batch to batch. Without
+    `durable`, nobody may be told before the log was flushed. Raises StoreUnavailable; what was
+    committed before stands.
     """
     if engine.dialect.name == "sqlite":
-        return _file_share(_Job(engine, rules, now, at_commit, memory), (), messages)
-    job = _Job(engine, rules, now, at_commit)
+        return _file_share(_Job(engine, rules, now, at_commit, durable, memory), (), messages)
+    job = _Job(engine, rules, now, at_commit, durable)
     shares = _shares(_parts(messages))
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         tried = list(threads.map(partial(_try_share, job), shares))
@@ -231,6 +234,7 @@ class _Job:
     rules: FilingRules
     now: datetime
     at_commit: Callable[[], None]
+    durable: bool
     memory: Memory | None = None
 
 
@@ -250,7 +254,7 @@ def _file_share(
     wait: bool = True,
 ) -> Filed:
     try:
-        with writing(job.engine, *parts, wait=wait, durable=False) as connection:
+        with writing(job.engine, *parts, wait=wait, durable=job.durable) as connection:
             batch = _Batch(connection, job)
             batch.file(messages)
             job.at_commit()
